@@ -1,0 +1,45 @@
+"""Rectified LpJEPA, chapter by chapter: the small module that the notebooks import.
+
+Importing it loads torch and nothing else; timm, torchvision and matplotlib load where they are used.
+"""
+
+import sys
+
+from .augment import two_views
+from .data import DataError, ImageData, load_data, make_shapes
+from .distributions import RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
+from .evaluate import dead_fraction, evaluate, extract_features, knn_accuracy, l0_fraction, l1_fraction, probe_accuracy
+from .losses import invariance_loss, objective, rdmreg_loss
+from .model import Projector, RectifiedLpJEPA
+from .projections import random_directions
+
+# `python -m rlpjepa.pretrain` runs that module itself; imported here as well, it would exist twice.
+if sys.argv[:1] != ["-m"]:
+    from .pretrain import PretrainConfig, RunError, pretrain
+
+__all__ = [
+    "DataError",
+    "ImageData",
+    "PretrainConfig",
+    "Projector",
+    "RectifiedGeneralizedGaussian",
+    "RectifiedLpJEPA",
+    "RunError",
+    "dead_fraction",
+    "evaluate",
+    "extract_features",
+    "invariance_loss",
+    "knn_accuracy",
+    "l0_fraction",
+    "l1_fraction",
+    "load_data",
+    "make_shapes",
+    "objective",
+    "pretrain",
+    "probe_accuracy",
+    "random_directions",
+    "rdmreg_loss",
+    "sample_rgg",
+    "two_views",
+    "unit_variance_scale",
+]

@@ -1,0 +1,276 @@
+"""Chapter 05. Labelled images as tensors in memory: CIFAR-100, a folder of one's own images, or `shapes`, made on the spot."""
+
+import dataclasses
+import hashlib
+import math
+import os
+from pathlib import Path
+
+import torch
+
+DATASETS = ("shapes", "cifar100", "folder")
+IMAGE_SIZE = 32
+
+
+class DataError(Exception):
+    """A data folder that is missing, incomplete or damaged. The message says which, and what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageData:
+    """A labelled image dataset, small enough to lie in memory (or on the device) as a whole.
+
+    Attributes:
+        train_images, test_images: uint8 (N, 3, H, W).
+        train_labels, test_labels: int64 (N,), each an index into ``classes``.
+        classes: the names of the classes.
+        mean, std: per-channel mean and standard deviation of the training images scaled to [0, 1], three floats each.
+        md5: checksum of what the data was read from, by name.
+    """
+
+    train_images: torch.Tensor
+    train_labels: torch.Tensor
+    test_images: torch.Tensor
+    test_labels: torch.Tensor
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    md5: dict[str, str]
+
+    def to(self, device):
+        """The same data with its tensors on ``device``."""
+        moved = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return ImageData(**{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in moved.items()})
+
+    def normalize(self, images):
+        """Scale images to mean 0 and deviation 1 per channel: uint8, or float in [0, 1] -> float of the same shape."""
+        pixels = images.float() / 255 if images.dtype == torch.uint8 else images
+        mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (self.mean, self.std))
+        return (pixels - mean) / std
+
+
+def load_data(dataset="shapes", data_dir=None):
+    """Load a dataset by name.
+
+    Args:
+        dataset: ``"shapes"`` (made from a seed, needs no files), ``"cifar100"`` (fetched once if it is not there), or
+            ``"folder"`` (``train/<class>/*`` and ``test/<class>/*``, any format that Pillow reads).
+        data_dir: where the files are; None means the environment variable RLPJEPA_DATA, else ``data``.
+
+    Raises:
+        ValueError: for an unknown dataset.
+        DataError: if the files are missing, incomplete or damaged.
+    """
+    if dataset not in DATASETS:
+        raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, got {dataset!r}")
+    if dataset == "shapes":
+        return make_shapes()
+    root = Path(data_dir or os.environ.get("RLPJEPA_DATA") or "data").expanduser()
+    return load_cifar100(root) if dataset == "cifar100" else load_folder(root)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# shapes
+
+
+def _star(x, y, points):
+    angle = torch.atan2(y, x)
+    return torch.hypot(x, y) * (1.6 + 0.8 * torch.cos(points * angle)) - 1.1
+
+
+def _box(x, y, w, h):
+    return torch.maximum(x.abs() - w, y.abs() - h)
+
+
+def _polygon(x, y, sides):
+    angle = torch.atan2(y, x)
+    turn = 2 * math.pi / sides
+    return torch.hypot(x, y) * torch.cos((angle + turn / 2) % turn - turn / 2) - 0.8
+
+
+def _ring(x, y, radius, width):
+    return (torch.hypot(x, y) - radius).abs() - width
+
+
+# Each function is negative inside the motif, which fills about the unit disc.
+MOTIFS = {
+    "disc": lambda x, y: torch.hypot(x, y) - 0.85,
+    "ring": lambda x, y: _ring(x, y, 0.75, 0.2),
+    "target": lambda x, y: torch.minimum(_ring(x, y, 0.85, 0.14), torch.hypot(x, y) - 0.35),
+    "half disc": lambda x, y: torch.maximum(torch.hypot(x, y) - 1, -y),
+    "crescent": lambda x, y: torch.maximum(torch.hypot(x, y) - 1, 0.8 - torch.hypot(x - 0.55, y)),
+    "triangle": lambda x, y: _polygon(x, y, 3) + 0.25,
+    "square": lambda x, y: _box(x, y, 0.75, 0.75),
+    "frame": lambda x, y: torch.maximum(_box(x, y, 0.85, 0.85), -_box(x, y, 0.5, 0.5)),
+    "four-star": lambda x, y: _star(x, y, 4),
+    "six-star": lambda x, y: _star(x, y, 6),
+    "plus": lambda x, y: torch.minimum(_box(x, y, 1, 0.28), _box(x, y, 0.28, 1)),
+    "bar": lambda x, y: _box(x, y, 1.1, 0.25),
+    "two bars": lambda x, y: _box(x, y.abs() - 0.5, 1, 0.22),
+    "three bars": lambda x, y: torch.minimum(_box(x, y, 1, 0.15), _box(x, y.abs() - 0.7, 1, 0.15)),
+    "two dots": lambda x, y: torch.hypot(x.abs() - 0.6, y) - 0.42,
+    "four dots": lambda x, y: torch.hypot(x.abs() - 0.6, y.abs() - 0.6) - 0.38,
+    "corner": lambda x, y: torch.minimum(_box(x + 0.6, y, 0.25, 0.85), _box(x, y + 0.6, 0.85, 0.25)),
+    "tee": lambda x, y: torch.minimum(_box(x, y - 0.65, 0.9, 0.22), _box(x, y + 0.1, 0.22, 0.8)),
+    "checkers": lambda x, y: torch.maximum(_box(x, y, 0.9, 0.9), x * y * 2),
+    "wave": lambda x, y: torch.maximum((y - 0.5 * torch.sin(4 * x)).abs() - 0.24, x.abs() - 1.1),
+}
+
+
+def make_shapes(n_train=6000, n_test=2000, seed=0, copies=(3, 6)):
+    """Make labelled 32×32 RGB images: several copies of one motif out of twenty, over a mottled background.
+
+    The motif alone is the class. Number, place, size, angle and colour of the copies and the background are drawn
+    anew for each image from the same distributions in every class, so that neither pixels nor colours tell it.
+
+    Args:
+        n_train, n_test: numbers of images; classes are as even as possible.
+        seed: the same seed gives the same images.
+
+    Returns:
+        An `ImageData` with 20 classes.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    n = n_train + n_test
+    labels = torch.cat([torch.arange(m) % len(MOTIFS) for m in (n_train, n_test)])
+    images = torch.empty(n, 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+    for label, motif in enumerate(MOTIFS.values()):
+        members = (labels == label).nonzero()[:, 0]
+        images[members] = _draw(motif, len(members), copies, generator)
+    train, test = images.split([n_train, n_test])
+    md5 = {name: _md5(part.numpy().tobytes()) for name, part in (("train", train), ("test", test))}
+    return ImageData(train, labels[:n_train], test, labels[n_train:], tuple(MOTIFS), *_channel_statistics(train), md5)
+
+
+def _draw(motif, n, copies, generator):
+    """n images of one motif: uint8 (n, 3, 32, 32)."""
+
+    def uniform(*shape, low=0.0, high=1.0):
+        return torch.empty(n, *shape, 1, 1).uniform_(low, high, generator=generator)
+
+    y, x = torch.meshgrid(*2 * (torch.linspace(-1, 1, IMAGE_SIZE),), indexing="ij")
+    # Background: a grey level with slow waves of light.
+    level, phase = uniform(1, low=0.2, high=0.45), uniform(1, high=2 * math.pi)
+    direction, frequency = uniform(1, high=2 * math.pi), uniform(1, low=1, high=4)
+    wave = torch.sin(phase + frequency * (x * direction.cos() + y * direction.sin()))
+    image = (level + 0.12 * wave).expand(-1, 3, -1, -1)
+    count = torch.randint(copies[0], copies[1] + 1, (n, 1, 1, 1), generator=generator)
+    for k in range(copies[1]):
+        left, top = uniform(1, low=-0.9, high=0.9), uniform(1, low=-0.9, high=0.9)
+        radius, angle = uniform(1, low=0.25, high=0.45), uniform(1, high=2 * math.pi)
+        u, v = (x - left) / radius, (y - top) / radius
+        u, v = u * angle.cos() - v * angle.sin(), u * angle.sin() + v * angle.cos()
+        cover = torch.sigmoid(-motif(u, v) * radius * 2 * IMAGE_SIZE) * (k < count)
+        colour = uniform(3, low=0.55, high=1.0)
+        image = torch.lerp(image, colour.expand_as(image), cover)
+    noise = torch.empty_like(image).normal_(0, 0.02, generator=generator)
+    return ((image + noise).clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def _channel_statistics(images):
+    """Mean and deviation per channel of uint8 images scaled to [0, 1], as two tuples of three floats."""
+    pixels = images.float() / 255
+    mean, std = pixels.mean(dim=(0, 2, 3)), pixels.std(dim=(0, 2, 3))
+    return tuple(round(v, 4) for v in mean.tolist()), tuple(round(v, 4) for v in std.tolist())
+
+
+def _md5(content):
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# CIFAR-100
+
+# The channel statistics of CIFAR-100 in general use, those of the minimal example.
+CIFAR100_MEAN, CIFAR100_STD = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)
+
+
+def load_cifar100(root):
+    """CIFAR-100 with its 100 fine labels, from ``root/cifar-100-python``; fetched (169 MB) when it is not there.
+
+    Every file is checked against its MD5. An archive ``cifar-100-python.tar.gz`` in ``root`` is unpacked rather than
+    fetched.
+
+    Raises:
+        DataError: if files are damaged, or cannot be fetched.
+    """
+    from torchvision.datasets import CIFAR100
+    from torchvision.datasets.utils import check_integrity
+
+    root = Path(root)
+    folder, archive = root / CIFAR100.base_folder, root / CIFAR100.filename
+    checksums = dict([*CIFAR100.train_list, *CIFAR100.test_list, (CIFAR100.meta["filename"], CIFAR100.meta["md5"])])
+    damaged = [name for name, md5 in checksums.items() if not check_integrity(folder / name, md5)]
+    if damaged and folder.exists() and not check_integrity(archive, CIFAR100.tgz_md5):
+        raise DataError(
+            f"{folder} is incomplete or damaged: {', '.join(damaged)} missing or with a wrong MD5. "
+            f"Remove that folder to have it fetched again, or put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}."
+        )
+    if damaged:
+        _fetch_cifar100(root, archive)
+    train, test = (CIFAR100(root, train=train) for train in (True, False))
+    tensors = []
+    for part in (train, test):
+        tensors += [torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets)]
+    md5 = {name: checksums[name] for name in ("train", "test")}
+    return ImageData(*tensors, tuple(train.classes), CIFAR100_MEAN, CIFAR100_STD, md5)
+
+
+def _fetch_cifar100(root, archive):
+    """Download (with progress) and unpack; a download that fails leaves nothing behind."""
+    from torchvision.datasets import CIFAR100
+
+    made = not root.exists()
+    before = archive.exists()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        CIFAR100(root, download=True)
+    except (OSError, RuntimeError, EOFError) as error:
+        if not before:
+            archive.unlink(missing_ok=True)
+        if made and root.is_dir() and not any(root.iterdir()):
+            root.rmdir()
+        raise DataError(
+            f"CIFAR-100 is not in {root} and could not be fetched from {CIFAR100.url} ({error}). "
+            f"Put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}, name another folder with --data-dir or "
+            "RLPJEPA_DATA, or use the dataset 'shapes', which needs no files."
+        ) from error
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# a folder of images
+
+
+def load_folder(root):
+    """Images of one's own: ``root/train/<class>/*`` and ``root/test/<class>/*``, cropped to a square and made 32×32.
+
+    Raises:
+        DataError: if a part is missing or empty, if the classes of the two parts differ, or if an image is unreadable.
+    """
+    train, train_labels, classes = _read_folder(Path(root) / "train")
+    test, test_labels, test_classes = _read_folder(Path(root) / "test")
+    if classes != test_classes:
+        differing = ", ".join(sorted(set(classes) ^ set(test_classes)))
+        raise DataError(f"{root}: train and test must have the same classes; only one of them has {differing}")
+    md5 = {name: _md5(part.numpy().tobytes()) for name, part in (("train", train), ("test", test))}
+    return ImageData(train, train_labels, test, test_labels, classes, *_channel_statistics(train), md5)
+
+
+def _read_folder(root):
+    from PIL import Image, ImageOps, UnidentifiedImageError
+    from torchvision.datasets import ImageFolder
+    from torchvision.transforms.functional import pil_to_tensor
+
+    try:
+        listing = ImageFolder(str(root))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{root} must hold one folder of images per class: {error}") from error
+    images = torch.empty(len(listing.samples), 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+    for i, (path, _) in enumerate(listing.samples):
+        try:
+            with Image.open(path) as image:
+                square = ImageOps.fit(image.convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+        except (OSError, UnidentifiedImageError) as error:
+            raise DataError(f"{path} cannot be read as an image: {error}") from error
+        images[i] = pil_to_tensor(square)
+    return images, torch.tensor(listing.targets), tuple(listing.classes)

@@ -1,0 +1,122 @@
+"""Chapter 05. What the features are worth, and how sparse they are: un-augmented images, frozen network, float32."""
+
+import torch
+from torch.nn import functional as F
+
+PROBE_L2 = 1e-3  # weight of ½‖W‖² beside the mean cross-entropy
+
+
+@torch.no_grad()
+def extract_features(model, data, images, batch_size=500):
+    """Features of un-augmented images from a network in evaluation mode.
+
+    Args:
+        model: a `RectifiedLpJEPA`.
+        data: the `ImageData` whose channel statistics normalise the images.
+        images: uint8 (N, 3, H, W), on the model's device.
+
+    Returns:
+        (encoder features (N, num_features), projector output (N, dim)), float32.
+    """
+    training = model.training
+    model.eval()
+    parts = []
+    for batch in images.split(batch_size):
+        parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))
+    model.train(training)
+    features, z = (torch.cat(part) for part in zip(*parts))
+    return features, z
+
+
+def knn_accuracy(train_x, train_y, test_x, test_y, k=20, temperature=0.07):
+    """Accuracy of a vote among the k nearest training images by cosine similarity s, each with weight exp(s / T).
+
+    Args:
+        train_x, test_x: (N, D) and (M, D) features.
+        train_y, test_y: (N,) and (M,) class indices.
+
+    Raises:
+        ValueError: if k is not between 1 and N.
+    """
+    if not 1 <= k <= len(train_x):
+        raise ValueError(f"k must be between 1 and the number of training images ({len(train_x)}), got {k}")
+    train_x = F.normalize(train_x, dim=1)
+    correct = 0
+    for x, y in zip(test_x.split(500), test_y.split(500)):
+        similarity, nearest = (F.normalize(x, dim=1) @ train_x.T).topk(k, dim=1)
+        votes = torch.zeros(len(x), int(train_y.max()) + 1, device=x.device)
+        # Subtracting 1, the largest similarity, scales all votes alike and keeps exp from overflowing.
+        votes.scatter_add_(1, train_y[nearest], ((similarity - 1) / temperature).exp())
+        correct += (votes.argmax(dim=1) == y).sum().item()
+    return correct / len(test_x)
+
+
+def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations=2000):
+    """Test accuracy of multinomial logistic regression on frozen features (a linear probe).
+
+    Features are standardised with the training set's statistics. The mean cross-entropy plus ``l2/2 · ‖W‖²`` (the bias
+    is free) is minimised by full-batch L-BFGS to convergence, so the number depends on no learning rate.
+
+    Args: as `knn_accuracy`.
+    """
+    mean, std = train_x.mean(dim=0), train_x.std(dim=0)
+    scale = torch.where(std > 0, 1 / std, 0)  # a coordinate that never changes says nothing
+    train_x, test_x = (train_x - mean) * scale, (test_x - mean) * scale
+    classes = int(train_y.max()) + 1
+    weight = torch.zeros(classes, train_x.shape[1], device=train_x.device, requires_grad=True)
+    bias = torch.zeros(classes, device=train_x.device, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias], max_iter=max_iterations, history_size=20, tolerance_grad=1e-5, tolerance_change=1e-9,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    def closure():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(F.linear(train_x, weight, bias), train_y) + l2 / 2 * weight.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    with torch.no_grad():
+        return (F.linear(test_x, weight, bias).argmax(dim=1) == test_y).float().mean().item()
+
+
+def l0_fraction(z):
+    """Fraction of NON-zero entries, E‖z‖₀ / D, the left-hand side of Eq. 11: (..., D) -> float in [0, 1]."""
+    return (z != 0).float().mean().item()
+
+
+def l1_fraction(z):
+    """(‖z‖₁ / ‖z‖₂)² / D, averaged over samples: (..., D) -> float in [0, 1].
+
+    It does not depend on the scale of z, equals the ℓ0 fraction where all non-zero entries are of one size, and is
+    smaller the more unequal they are. A zero vector counts 0.
+    """
+    ratio = z.abs().sum(dim=-1).square() / z.square().sum(dim=-1).clamp(min=torch.finfo(z.dtype).tiny)
+    return (ratio / z.shape[-1]).mean().item()
+
+
+def dead_fraction(z, threshold=1e-3):
+    """Fraction of coordinates that are dead: non-zero on fewer than ``threshold`` of the samples. (N, D) -> float."""
+    return ((z != 0).float().mean(dim=0) < threshold).float().mean().item()
+
+
+def evaluate(model, data):
+    """Everything that is measured at the end of a run, by the protocol above.
+
+    Returns:
+        dict of floats: encoder_knn, encoder_probe, projector_knn, projector_probe, nonzero_fraction, l1_fraction and
+        dead_fraction; accuracies on the test images, sparsity of the projector's output on the test images.
+    """
+    train, test = (extract_features(model, data, images) for images in (data.train_images, data.test_images))
+    result = {}
+    for name, train_x, test_x in zip(("encoder", "projector"), train, test):
+        parts = (train_x, data.train_labels, test_x, data.test_labels)
+        result[f"{name}_knn"] = knn_accuracy(*parts)
+        result[f"{name}_probe"] = probe_accuracy(*parts)
+    z = test[1]
+    return result | {
+        "nonzero_fraction": l0_fraction(z),
+        "l1_fraction": l1_fraction(z),
+        "dead_fraction": dead_fraction(z),
+    }
