@@ -1,4 +1,4 @@
-"""Chapter 05. Labelled images as tensors in memory: CIFAR-100, a folder of one's own images, or `shapes`, made on the spot."""
+"""Chapter 05. Labelled images as tensors in memory: CIFAR-100, a folder of one's own, or `shapes`, made on the spot."""
 
 import dataclasses
 import hashlib
@@ -117,7 +117,7 @@ MOTIFS = {
 }
 
 
-def make_shapes(n_train=6000, n_test=2000, seed=0, copies=(3, 6)):
+def make_shapes(n_train=6000, n_test=2000, seed=0):
     """Make labelled 32×32 RGB images: several copies of one motif out of twenty, over a mottled background.
 
     The motif alone is the class. Number, place, size, angle and colour of the copies and the background are drawn
@@ -129,20 +129,26 @@ def make_shapes(n_train=6000, n_test=2000, seed=0, copies=(3, 6)):
 
     Returns:
         An `ImageData` with 20 classes.
+
+    Raises:
+        ValueError: if there are fewer training or test images than classes.
     """
+    for name, count in (("n_train", n_train), ("n_test", n_test)):
+        if count < len(MOTIFS):
+            raise ValueError(f"{name} must be at least the number of classes, {len(MOTIFS)}, got {count}")
     generator = torch.Generator().manual_seed(seed)
     n = n_train + n_test
     labels = torch.cat([torch.arange(m) % len(MOTIFS) for m in (n_train, n_test)])
     images = torch.empty(n, 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
     for label, motif in enumerate(MOTIFS.values()):
         members = (labels == label).nonzero()[:, 0]
-        images[members] = _draw(motif, len(members), copies, generator)
+        images[members] = _draw(motif, len(members), generator)
     train, test = images.split([n_train, n_test])
     md5 = {name: _md5(part.numpy().tobytes()) for name, part in (("train", train), ("test", test))}
     return ImageData(train, labels[:n_train], test, labels[n_train:], tuple(MOTIFS), *_channel_statistics(train), md5)
 
 
-def _draw(motif, n, copies, generator):
+def _draw(motif, n, generator, copies=(6, 9)):
     """n images of one motif: uint8 (n, 3, 32, 32)."""
 
     def uniform(*shape, low=0.0, high=1.0):
@@ -157,7 +163,7 @@ def _draw(motif, n, copies, generator):
     count = torch.randint(copies[0], copies[1] + 1, (n, 1, 1, 1), generator=generator)
     for k in range(copies[1]):
         left, top = uniform(1, low=-0.9, high=0.9), uniform(1, low=-0.9, high=0.9)
-        radius, angle = uniform(1, low=0.25, high=0.45), uniform(1, high=2 * math.pi)
+        radius, angle = uniform(1, low=0.28, high=0.36), uniform(1, low=-0.5, high=0.5)
         u, v = (x - left) / radius, (y - top) / radius
         u, v = u * angle.cos() - v * angle.sin(), u * angle.sin() + v * angle.cos()
         cover = torch.sigmoid(-motif(u, v) * radius * 2 * IMAGE_SIZE) * (k < count)

@@ -9,8 +9,10 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 import typing
+import webbrowser
 from importlib import metadata
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from .augment import two_views
 from .data import DATASETS, DataError, load_data
 from .distributions import RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
 from .evaluate import evaluate
+from .figures import plot_training
 from .losses import objective
 from .model import RectifiedLpJEPA
 
@@ -56,7 +59,8 @@ class PretrainConfig:
     regularizer_weight: float = _option(125.0, "weight of the regularizer")
     batch_size: int = _option(256, "images per step, two views each; a last, shorter batch is dropped")
     epochs: int = _option(100, "passes over the training images; 0 evaluates the network as it was initialised")
-    lr: float = _option(1e-3, "AdamW's learning rate, constant")
+    lr: float = _option(1e-3, "AdamW's learning rate")
+    schedule: str = _option("constant", "learning rate over the run: constant, or cosine (down to zero)")
     weight_decay: float = _option(1e-4, "AdamW's weight decay")
     seed: int = _option(0, "seed of everything random in the run")
     device: str = _option("auto", "auto (CUDA if there is one, else CPU), cpu, cuda or mps")
@@ -75,6 +79,7 @@ class PretrainConfig:
                 require(field.name, math.isfinite(value), "finite")
         require("dataset", self.dataset in DATASETS, f"one of {', '.join(DATASETS)}")
         require("regularizer", self.regularizer in ("rdmreg", "none"), "rdmreg or none")
+        require("schedule", self.schedule in ("constant", "cosine"), "constant or cosine")
         require("device", self.device in ("auto", "cpu", "cuda", "mps"), "auto, cpu, cuda or mps")
         for name in ("p", "lr"):
             require(name, getattr(self, name) > 0, "positive")
@@ -95,13 +100,12 @@ def _types(field):
 # the run
 
 
-def pretrain(config, run_dir=None, *, resume=False, progress=True):
+def pretrain(config, run_dir, *, resume=False, progress=True):
     """Pretrain, evaluate, and leave log, checkpoint, result and figure in a folder.
 
     Args:
         config: a `PretrainConfig`.
-        run_dir: folder for ``log.jsonl``, ``checkpoint.pt``, ``result.json`` and ``figure.png``; None makes a new one
-            in ``runs/``.
+        run_dir: folder for ``log.jsonl``, ``checkpoint.pt``, ``result.json`` and ``figure.png``; made if need be.
         resume: go on from the checkpoint in ``run_dir``. On a CPU the run then ends with the same weights, bit for
             bit, as one that was never interrupted.
         progress: show a progress bar.
@@ -118,14 +122,19 @@ def pretrain(config, run_dir=None, *, resume=False, progress=True):
     # What the libraries draw globally (weights, dropout) follows the seed too, and the caller's own state comes back.
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        run = Run(config, run_dir)
+        try:
+            run = Run(config, run_dir)
+        except BaseException:
+            if not any(run_dir.iterdir()):
+                run_dir.rmdir()  # a run that could not start leaves no folder
+            raise
         if resume:
             run.restore()
         try:
             train(run, progress)
         except KeyboardInterrupt:
-            kept = f"the checkpoint of step {run.saved_step} is kept: add --resume" if run.saved_step else "no checkpoint yet"
-            print(f"\ninterrupted at step {run.step}; {kept} (--run-dir {run_dir})", file=sys.stderr)
+            kept = f"go on from step {run.saved_step} with" if run.saved_step else "there is no checkpoint yet for"
+            print(f"\ninterrupted at step {run.step}; {kept} --run-dir {run_dir} --resume", file=sys.stderr)
             raise
         final = evaluate(run.model, run.data)
     final["expected_nonzero_fraction"] = expected_nonzero_fraction(config)
@@ -133,6 +142,9 @@ def pretrain(config, run_dir=None, *, resume=False, progress=True):
     options = dataclasses.asdict(config) | {"data_dir": None}  # where the data lay is nobody else's concern
     result = {"config": options, "provenance": run.provenance, "epochs": run.epochs, "final": final}
     write_atomically(run_dir / "result.json", (json.dumps(result, indent=1) + "\n").encode())
+    if run.epochs:
+        figure = plot_training(result)
+        write_atomically(run_dir / "figure.png", lambda file: figure.savefig(file, format="png", dpi=150))
     return result, run.model
 
 
@@ -182,6 +194,7 @@ def train_step(run, batch):
     run.optimizer.zero_grad(set_to_none=True)
     parts["loss"].backward()
     run.optimizer.step()
+    run.scheduler.step()
     return torch.stack([*(parts[name].detach() for name in METRICS[:3]), (z.detach() > 0).float().mean()])
 
 
@@ -208,6 +221,7 @@ class Run:
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=self.device.type != "mps"
         )
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.lr_factor)
         # Views and epoch order are drawn on the host, directions and target samples on the device.
         self.host = torch.Generator().manual_seed(config.seed)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
@@ -215,6 +229,10 @@ class Run:
         self.saved_step, self.saved_at, self.earlier_seconds = 0, self.started, 0.0
         self.logged_at = self.started
         self.provenance = provenance(self)
+
+    def lr_factor(self, step):
+        """The learning rate of a step, as a share of ``lr``."""
+        return 1.0 if self.config.schedule == "constant" else (1 + math.cos(math.pi * step / self.total_steps)) / 2
 
     def seconds(self):
         """Wall-clock seconds of the run so far, interrupted runs counted up to their last checkpoint."""
@@ -258,6 +276,7 @@ class Run:
             "config": dataclasses.asdict(self.config),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
             "step": self.step,
             "order": self.order,
             "generators": {"host": self.host.get_state(), "device": self.generator.get_state()},
@@ -287,6 +306,7 @@ class Run:
             raise RunError(f"{path} belongs to another configuration: {pairs}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
         self.step = self.saved_step = state["step"]
         self.order = state["order"].cpu()
         self.host.set_state(state["generators"]["host"].cpu())
@@ -332,7 +352,7 @@ def provenance(run):
 
 
 def write_atomically(path, content):
-    """Write bytes, or what a function writes to a file, so that ``path`` is either its old content or all of the new."""
+    """Write bytes, or what a function writes to a file: ``path`` then holds its old content or all of the new."""
     temporary = path.with_name(path.name + ".part")
     try:
         with open(temporary, "wb") as file:
@@ -378,14 +398,10 @@ def _processor():
 
 def _open_run_dir(config, run_dir, resume):
     """Make the run's folder, and find out before any work is done whether it can be written."""
-    if run_dir is None:
-        if resume:
-            raise RunError("to resume, name the folder of the run: --run-dir")
-        run_dir = f"runs/{config.dataset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     run_dir = Path(run_dir)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        (run_dir / "log.jsonl").touch()
+        tempfile.TemporaryFile(dir=run_dir).close()
     except OSError as error:
         raise RunError(f"the output folder {run_dir} cannot be written: {error}") from error
     if not resume and (run_dir / "checkpoint.pt").exists():
@@ -414,9 +430,12 @@ def parse_arguments(arguments=None):
     options = vars(parser.parse_args(arguments))
     run_dir, resume = options.pop("run_dir"), options.pop("resume")
     try:
-        return PretrainConfig(**options), run_dir, resume
+        config = PretrainConfig(**options)
     except ValueError as error:
         parser.error(str(error))
+    if resume and not run_dir:
+        parser.error("--resume needs the --run-dir of the run to go on with")
+    return config, Path(run_dir or f"runs/{config.dataset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"), resume
 
 
 def report(result):
@@ -443,8 +462,13 @@ def main(arguments=None):
         return 130
     except (ValueError, DataError, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     print(report(result))
+    figure = (run_dir / "figure.png").resolve()
+    if figure.exists():
+        print(f"figure  {figure}")
+        if sys.stdout.isatty() and (sys.platform != "linux" or os.environ.get("DISPLAY")):
+            webbrowser.open(figure.as_uri())
     return 0
 
 

@@ -1,0 +1,59 @@
+# Everything runs in .venv, which the first target makes (Python 3.11 or newer, pip, and the pins of constraints.txt).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ENV := $(VENV)/.made
+ARGS ?=
+
+# What `make pretrain` does without ARGS: a small network on the embedded images, a minute or two on a laptop.
+DEMO := --dataset shapes --backbone test_byobnet --dim 256 --lr 3e-3 --schedule cosine --epochs 12
+
+.PHONY: help lab test test-fast lint pretrain bench sync run-notebooks clean
+
+help:
+	@echo "make lab            open JupyterLab on notebooks/ (ARGS=... goes to jupyter lab)"
+	@echo "make test           every test, the notebooks included"
+	@echo "make test-fast      the quick tests, for while you edit"
+	@echo "make pretrain       pretrain on the embedded images (ARGS=\"--dataset cifar100\" for the real thing)"
+	@echo "make bench          speed, as ratios (ARGS=... goes to the benchmark)"
+	@echo "make sync           bring the notebooks up to date with their .py files"
+	@echo "make run-notebooks  execute the notebooks in place"
+	@echo "make lint           style of the Python files"
+	@echo "make clean          remove what was made: .venv, build/, caches (not data/ or runs/)"
+
+$(ENV): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,test]'
+	@touch $@
+
+lab: $(ENV)
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
+
+test: $(ENV)
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 $(ARGS)
+
+test-fast: $(ENV)
+	$(BIN)/python -m pytest -m "not slow" tests $(ARGS)
+
+lint: $(ENV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+pretrain: $(ENV)
+	$(BIN)/python -m rlpjepa.pretrain $(or $(ARGS),$(DEMO))
+
+bench: $(ENV)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+sync: $(ENV)
+	$(BIN)/python docs/address.py
+	$(BIN)/jupytext --to ipynb --update notebooks/*.py
+
+run-notebooks: sync
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find rlpjepa tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

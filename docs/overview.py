@@ -1,0 +1,65 @@
+"""Draws the README's picture, docs/overview.png: ``python docs/overview.py``."""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+
+from rlpjepa import make_shapes, two_views
+from rlpjepa.figures import COLORS, style
+
+ROOT = Path(__file__).parents[1]
+
+
+def main():
+    with style():
+        figure = plt.figure(figsize=(11, 3.4))
+        left, middle, right = figure.subfigures(1, 3, width_ratios=(1, 1.15, 1.15))
+    draw_rectification(left)
+    draw_views(middle)
+    draw_sparsity(right)
+    figure.savefig(ROOT / "docs" / "overview.png", dpi=130)
+
+
+def draw_rectification(part):
+    points = torch.randn(600, 2, generator=torch.Generator().manual_seed(0))
+    with style():
+        panel = part.subplots()
+    panel.scatter(*points.T, s=7, color=COLORS["gaussian"], alpha=0.35, label="Gaussian")
+    panel.scatter(*points.relu().T, s=7, color=COLORS["rectified"], label="rectified", clip_on=False)
+    panel.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xlabel="$z_1$", ylabel="$z_2$", title="Rectify the target …")
+    panel.legend(loc="upper left", borderpad=0, handletextpad=0.1)
+
+
+def draw_views(part):
+    data = make_shapes(200, 60)
+    images = data.train_images[[4, 1, 9, 17]]
+    views = two_views(images, generator=torch.Generator().manual_seed(3))
+    panels = part.subplots(4, 3, gridspec_kw={"wspace": 0.05, "hspace": 0.05})
+    for row, pictures in zip(panels, zip(images, *views)):
+        for panel, picture in zip(row, pictures):
+            panel.imshow(picture.permute(1, 2, 0))
+            panel.axis("off")
+    part.suptitle("… let two views of an image agree …", fontsize=11)
+
+
+def draw_sparsity(part):
+    result = json.loads((ROOT / "notebooks/results/cifar100/rdmreg_p1_mu0_10epochs_seed0.json").read_text())
+    with style():
+        panel = part.subplots()
+    epochs = result["epochs"]
+    measured = [e["nonzero_fraction"] for e in epochs]
+    panel.plot(
+        [e["epoch"] for e in epochs], measured, marker="o", color=COLORS["measurement"], label="measured, CIFAR-100"
+    )
+    expected = result["final"]["expected_nonzero_fraction"]
+    panel.axhline(expected, color=COLORS["theory"], linestyle="--", label="closed form (Eq. 11)")
+    panel.set(
+        xlabel="epoch", ylabel="non-zero fraction of the features", ylim=(0, 1), title="… and get what was asked for"
+    )
+    panel.legend(loc="upper right")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+import hashlib
+import http.server
+import pickle
+import tarfile
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.datasets import CIFAR100
+
+from rlpjepa import DataError, knn_accuracy, load_data, make_shapes
+from rlpjepa.data import MOTIFS
+
+
+def md5(content):
+    return hashlib.md5(content).hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# shapes
+
+
+def test_shapes_have_even_classes_and_repeat():
+    first, second, other = make_shapes(200, 60), make_shapes(200, 60), make_shapes(200, 60, seed=1)
+    assert first.train_images.shape == (200, 3, 32, 32) and first.train_images.dtype == torch.uint8
+    assert first.test_labels.bincount().tolist() == [3] * len(first.classes) == [3] * 20
+    assert first.md5 == second.md5 != other.md5
+    assert torch.equal(first.train_images, second.train_images)
+    assert first.classes == tuple(MOTIFS)
+
+
+def test_statistics_are_the_training_images(small_data):
+    pixels = small_data.train_images.numpy() / 255
+    np.testing.assert_allclose(small_data.mean, pixels.mean((0, 2, 3)), atol=1e-4)
+    np.testing.assert_allclose(small_data.std, pixels.std((0, 2, 3)), atol=1e-4)
+    normal = small_data.normalize(small_data.train_images)
+    torch.testing.assert_close(normal.mean((0, 2, 3)), torch.zeros(3), rtol=0, atol=1e-3)
+    torch.testing.assert_close(normal, small_data.normalize(small_data.train_images.float() / 255))
+
+
+@pytest.mark.slow
+def test_shapes_cannot_be_told_by_pixels_colours_or_brightness():
+    data = make_shapes()
+    labels = data.train_labels, data.test_labels
+
+    def accuracy(describe):
+        train, test = (describe(data.normalize(images)) for images in (data.train_images, data.test_images))
+        return knn_accuracy(train, labels[0], test, labels[1])
+
+    assert accuracy(lambda x: x.flatten(1)) < 0.25  # chance is 0.05
+    assert accuracy(lambda x: torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)) < 0.25
+
+
+@pytest.mark.parametrize(("sizes", "name"), [((19, 60), "n_train"), ((60, 0), "n_test")])
+def test_too_few_shapes(sizes, name):
+    with pytest.raises(ValueError, match=f"{name} must be at least the number of classes, 20"):
+        make_shapes(*sizes)
+
+
+def test_unknown_dataset():
+    with pytest.raises(ValueError, match="dataset must be one of shapes, cifar100, folder, got 'cifar10'"):
+        load_data("cifar10")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# CIFAR-100: a small archive of the same form, on a server of this test's own
+
+
+@pytest.fixture
+def tiny_cifar(tmp_path, monkeypatch):
+    """A server with a CIFAR-100 archive of 20 + 10 images; yields (archive, requests), the latter growing per fetch."""
+    g = np.random.default_rng(0)
+    source = tmp_path / "source" / "cifar-100-python"
+    source.mkdir(parents=True)
+    content = {
+        name: {"data": g.integers(0, 256, (n, 3072), dtype=np.uint8), "fine_labels": [i % 100 for i in range(n)]}
+        for name, n in (("train", 20), ("test", 10))
+    } | {"meta": {"fine_label_names": [f"class {i}" for i in range(100)]}}
+    for name, value in content.items():
+        (source / name).write_bytes(pickle.dumps(value))
+    archive = tmp_path / "source" / CIFAR100.filename
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(source, "cifar-100-python")
+    requests = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=archive.parent)
+
+        def log_message(self, *arguments):
+            requests.append(self.command)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sums = {name: md5((source / name).read_bytes()) for name in content}
+    monkeypatch.setattr(CIFAR100, "url", f"http://127.0.0.1:{server.server_port}/{CIFAR100.filename}")
+    monkeypatch.setattr(CIFAR100, "tgz_md5", md5(archive.read_bytes()))
+    monkeypatch.setattr(CIFAR100, "train_list", [["train", sums["train"]]])
+    monkeypatch.setattr(CIFAR100, "test_list", [["test", sums["test"]]])
+    monkeypatch.setattr(CIFAR100, "meta", CIFAR100.meta | {"md5": sums["meta"]})
+    yield archive, requests, content
+    server.shutdown()
+    server.server_close()
+
+
+def test_cifar_is_fetched_once_and_found_again(tiny_cifar, tmp_path, monkeypatch):
+    _, requests, content = tiny_cifar
+    data = load_data("cifar100", tmp_path / "there")
+    assert "GET" in requests
+    fetched = len(requests)
+    expected = content["train"]["data"].reshape(20, 3, 32, 32)
+    np.testing.assert_array_equal(data.train_images.numpy(), expected)
+    assert data.test_labels.tolist() == content["test"]["fine_labels"] and data.classes[3] == "class 3"
+    assert data.md5 == {"train": CIFAR100.train_list[0][1], "test": CIFAR100.test_list[0][1]}
+    monkeypatch.setenv("RLPJEPA_DATA", str(tmp_path / "there"))
+    again = load_data("cifar100")
+    assert torch.equal(again.train_images, data.train_images) and len(requests) == fetched
+
+
+def test_cifar_archive_on_disk_is_not_fetched(tiny_cifar, tmp_path):
+    archive, requests, _ = tiny_cifar
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / archive.name).write_bytes(archive.read_bytes())
+    load_data("cifar100", tmp_path / "there")
+    assert requests == []
+
+
+def test_damaged_cifar_is_refused(tiny_cifar, tmp_path):
+    root = tmp_path / "there"
+    load_data("cifar100", root)
+    (root / CIFAR100.filename).unlink()
+    train = root / "cifar-100-python" / "train"
+    train.write_bytes(train.read_bytes()[:-100])
+    with pytest.raises(DataError, match="incomplete or damaged: train missing or with a wrong MD5"):
+        load_data("cifar100", root)
+    train.unlink()
+    with pytest.raises(DataError, match="train missing"):
+        load_data("cifar100", root)
+
+
+def test_no_network_says_where_to_put_the_archive_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(CIFAR100, "url", "http://127.0.0.1:9/cifar-100-python.tar.gz")  # nobody listens there
+    with pytest.raises(DataError, match=r"Put cifar-100-python.tar.gz \(MD5 .*\) into .*there.*'shapes'"):
+        load_data("cifar100", tmp_path / "there")
+    assert not (tmp_path / "there").exists()
+
+
+def test_truncated_download_leaves_nothing(tiny_cifar, tmp_path):
+    archive, _, _ = tiny_cifar
+    archive.write_bytes(archive.read_bytes()[:-1000])
+    with pytest.raises(DataError, match="could not be fetched"):
+        load_data("cifar100", tmp_path / "there")
+    assert not (tmp_path / "there").exists()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# a folder of images
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """train and test with the classes "left" (red) and "right" (blue), images of several sizes and formats."""
+    for part, n in (("train", 3), ("test", 2)):
+        for name, color in (("left", (255, 0, 0)), ("right", (0, 0, 255))):
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(n):
+                image = Image.new("RGB", (40 + 10 * i, 64), color)
+                image.save(tmp_path / part / name / f"{i}.{'png' if i else 'bmp'}")
+    return tmp_path
+
+
+def test_folder(folder):
+    data = load_data("folder", folder)
+    assert data.train_images.shape == (6, 3, 32, 32) and data.classes == ("left", "right")
+    assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    red = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]
+    assert (data.test_images[0] == red).all()
+
+
+def test_folder_with_a_part_missing(folder):
+    (folder / "test").rename(folder / "validation")
+    with pytest.raises(DataError, match="test must hold one folder of images per class"):
+        load_data("folder", folder)
+
+
+def test_folder_without_images(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DataError, match="train must hold one folder of images per class"):
+        load_data("folder", tmp_path)
+
+
+def test_folder_with_other_test_classes(folder):
+    (folder / "test" / "left").rename(folder / "test" / "up")
+    with pytest.raises(DataError, match="same classes; only one of them has left, up"):
+        load_data("folder", folder)
+
+
+def test_folder_with_an_unreadable_image(folder):
+    broken = folder / "train" / "left" / "1.png"
+    broken.write_bytes(broken.read_bytes()[:40])
+    with pytest.raises(DataError, match="1.png cannot be read as an image"):
+        load_data("folder", folder)

@@ -1,0 +1,101 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.optimize
+import torch
+
+from rlpjepa import (
+    RectifiedLpJEPA,
+    dead_fraction,
+    evaluate,
+    extract_features,
+    knn_accuracy,
+    l0_fraction,
+    l1_fraction,
+    probe_accuracy,
+)
+from rlpjepa.evaluate import PROBE_L2
+
+
+@pytest.fixture
+def clusters(generator):
+    """Three overlapping classes in 6 dimensions: (train_x, train_y, test_x, test_y), 240 and 120 points."""
+    centres = torch.randn(3, 6, generator=generator)
+    y = torch.arange(360) % 3
+    x = centres[y] + 1.2 * torch.randn(360, 6, generator=generator)
+    return x[:240], y[:240], x[240:], y[240:]
+
+
+def test_knn_equals_a_naive_loop(clusters):
+    train_x, train_y, test_x, test_y = (t.numpy().astype(float) for t in clusters)
+    correct = 0
+    for x, y in zip(test_x, test_y):
+        similarity = [x @ t / (np.linalg.norm(x) * np.linalg.norm(t)) for t in train_x]
+        votes = {}
+        for i in sorted(range(len(train_x)), key=lambda i: -similarity[i])[:20]:
+            votes[train_y[i]] = votes.get(train_y[i], 0) + math.exp(similarity[i] / 0.07)
+        correct += max(votes, key=votes.get) == y
+    assert knn_accuracy(*clusters) == pytest.approx(correct / len(test_x))
+    assert 0.5 < correct / len(test_x) < 1  # else the loop would tell little
+
+
+@pytest.mark.parametrize("k", [0, 241])
+def test_knn_bad_k(clusters, k):
+    with pytest.raises(ValueError, match="k must be between 1 and the number of training images"):
+        knn_accuracy(*clusters, k=k)
+
+
+def test_probe_finds_the_minimum_that_scipy_finds(clusters):
+    train_x, train_y, test_x, test_y = (t.numpy() for t in clusters)
+    x, xt = ((t - train_x.mean(0)) / train_x.std(0, ddof=1) for t in (train_x, test_x))
+    onehot = np.eye(3)[train_y]
+
+    def objective(flat):
+        w, b = flat[:18].reshape(3, 6), flat[18:]
+        logits = x @ w.T + b
+        cross_entropy = scipy.special.logsumexp(logits, axis=1).mean() - (logits * onehot).sum(1).mean()
+        return cross_entropy + PROBE_L2 / 2 * (w**2).sum()
+
+    best = scipy.optimize.minimize(objective, np.zeros(21), method="BFGS").x
+    predicted = (xt @ best[:18].reshape(3, 6).T + best[18:]).argmax(1)
+    assert probe_accuracy(*clusters) == pytest.approx((predicted == test_y).mean(), abs=1e-6)
+
+
+def test_probe_ignores_scale_shift_and_constant_coordinates(clusters):
+    train_x, train_y, test_x, test_y = clusters
+    scale = torch.tensor([1e-3, 1, 10, 1e3, 1, 1])
+    changed = [torch.cat([x * scale + 5, torch.full((len(x), 1), 7.0)], dim=1) for x in (train_x, test_x)]
+    assert probe_accuracy(changed[0], train_y, changed[1], test_y) == pytest.approx(probe_accuracy(*clusters), abs=0.02)
+
+
+def test_sparsity_of_known_matrices():
+    z = torch.tensor([[0.0, 0.0, 3.0, 3.0], [0.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0]])
+    assert l0_fraction(z) == 6 / 16
+    assert l1_fraction(z) == pytest.approx((2 / 4 + 0 + 1 / 4 + 3 / 4) / 4)
+    assert dead_fraction(z) == 1 / 4
+    assert dead_fraction(z, threshold=0.3) == 2 / 4
+
+
+def test_dead_means_fewer_than_one_in_a_thousand():
+    z = torch.zeros(3000, 3)
+    z[:3, 0], z[:2, 1] = 1, 1
+    assert dead_fraction(z) == pytest.approx(2 / 3)
+
+
+def test_features_are_taken_in_evaluation_mode_and_in_order(small_data):
+    model = RectifiedLpJEPA("test_byobnet", dim=8).train()
+    features, z = extract_features(model, small_data, small_data.test_images, batch_size=7)
+    assert model.training
+    again, _ = extract_features(model, small_data, small_data.test_images[5:6])
+    torch.testing.assert_close(again[0], features[5], rtol=1e-4, atol=1e-5)
+    assert z.shape == (40, 8) and not z.requires_grad
+
+
+def test_evaluate_reports_fractions(small_data):
+    result = evaluate(RectifiedLpJEPA("test_byobnet", dim=8), small_data)
+    assert set(result) == {
+        "encoder_knn", "encoder_probe", "projector_knn", "projector_probe",
+        "nonzero_fraction", "l1_fraction", "dead_fraction",
+    }  # fmt: skip
+    assert all(0 <= value <= 1 for value in result.values())
