@@ -6,7 +6,7 @@ ENV := $(VENV)/.made
 ARGS ?=
 
 # What `make pretrain` does without ARGS: a small network on the embedded images, a minute or two on a laptop.
-DEMO := --dataset shapes --backbone test_byobnet --dim 256 --lr 3e-3 --schedule cosine --epochs 12
+DEMO := --dataset shapes --backbone test_byobnet --dim 256 --lr 2e-3 --epochs 12
 
 .PHONY: help lab test test-fast lint pretrain bench sync run-notebooks clean
 

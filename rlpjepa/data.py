@@ -163,7 +163,7 @@ def _draw(motif, n, generator, copies=(6, 9)):
     count = torch.randint(copies[0], copies[1] + 1, (n, 1, 1, 1), generator=generator)
     for k in range(copies[1]):
         left, top = uniform(1, low=-0.9, high=0.9), uniform(1, low=-0.9, high=0.9)
-        radius, angle = uniform(1, low=0.28, high=0.36), uniform(1, low=-0.5, high=0.5)
+        radius, angle = uniform(1, low=0.28, high=0.36), uniform(1, low=-0.25, high=0.25)
         u, v = (x - left) / radius, (y - top) / radius
         u, v = u * angle.cos() - v * angle.sin(), u * angle.sin() + v * angle.cos()
         cover = torch.sigmoid(-motif(u, v) * radius * 2 * IMAGE_SIZE) * (k < count)

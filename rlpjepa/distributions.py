@@ -42,7 +42,7 @@ _FINITE, _POSITIVE, _FRACTION = _Between(-math.inf, math.inf), _Between(0, math.
 class _Law(Distribution):
     """What the three laws share. Each adds, in float64: _log_prob, _log_survival, _cdf, _quantile and _moments."""
 
-    arg_constraints = {"loc": _FINITE, "scale": _POSITIVE, "p": _POSITIVE}  # noqa: RUF012 (as in torch's own)
+    arg_constraints = {"loc": _FINITE, "scale": _POSITIVE, "p": _POSITIVE}
     has_rsample = True
 
     def __init__(self, loc, scale, p, validate_args=None):
@@ -81,7 +81,13 @@ class _Law(Distribution):
 
     def icdf(self, q):
         """The quantiles at probabilities q in [0, 1]."""
-        return self._evaluate(lambda q: self._quantile(q, 1 - q), q, "q", constraints.unit_interval)
+        allowed = constraints.unit_interval
+
+        def quantile(q):
+            q = torch.where(allowed.check(q), q, math.nan)
+            return self._quantile(q, 1 - q)
+
+        return self._evaluate(quantile, q, "q", allowed)
 
     def _evaluate(self, function, value, name="value", allowed=None):
         value, _ = _broadcast(**{name: value, "loc": self.loc})
@@ -141,8 +147,9 @@ class GeneralizedGaussian(_Law):
     def _quantile(self, below, above):
         """The x with P(smaller) = below, P(larger) = above: both are given, as each is exact in its own tail."""
         _, scale, p = self._standard()
-        size = _excess_quantile(torch.zeros_like(p), (2 * torch.minimum(below, above)).log(), p)
-        return self.loc.double() + scale * torch.where(below < above, -size, size)
+        left = below < above
+        size = _excess_quantile(torch.zeros_like(p), (2 * torch.where(left, below, above)).log(), p)
+        return self.loc.double() + scale * torch.where(left, -size, size)
 
     def _moments(self):
         """Mean, variance and entropy."""
@@ -182,11 +189,12 @@ class TruncatedGeneralizedGaussian(_Law):
     def _cdf(self, value):
         t0, scale, p = self._standard()
         value, log_survival = value.clamp_min(0), self._log_survival(value)
-        # 1 - survival cancels where it is small: there integrate from 0, in three Gauss-Legendre points over a short way
+        # 1 - survival cancels where it is small: integrate from 0 there, a short way in three Gauss-Legendre points
+        is_short = value / scale * torch.maximum(1 / t0.abs(), t0.abs() ** (p - 1)) < 0.1
         nodes = ((5 / 18, 0.5 - math.sqrt(0.15)), (8 / 18, 0.5), (5 / 18, 0.5 + math.sqrt(0.15)))
         short = value * sum(weight * self._log_prob(node * value).exp() for weight, node in nodes)
-        longer = (_central(t0 + value / scale, p) - _central(t0, p)) / _log_survival(t0, p).exp()
-        small = torch.where(value < t0.abs() * scale / 10, short, longer)
+        longer = _interval(t0, t0 + value / scale, p) / _log_survival(t0, p).exp()
+        small = torch.where(is_short, short, longer)
         return _graft(torch.where(log_survival > -1e-4, small, -torch.expm1(log_survival)), -log_survival.exp())
 
     def _quantile(self, below, above):
@@ -195,8 +203,10 @@ class TruncatedGeneralizedGaussian(_Law):
         low, log_above = t0.clamp_max(0), torch.where(below < 0.5, torch.log1p(-below), above.log())
         share = _log_survival(low, p).exp()
         below, above = below * share + _log_survival(-low, p).exp(), above * share
-        y = _excess_quantile(-low + t0, torch.where(t0 < 0, (2 * torch.minimum(below, above)).log(), log_above), p)
-        return scale * torch.where(t0 < 0, torch.where(below < above, -y, y) - t0, y).clamp_min(0)
+        left = below < above
+        log_tail = torch.where(t0 < 0, (2 * torch.where(left, below, above)).log(), log_above)
+        y = _excess_quantile(t0 - low, log_tail, p)
+        return scale * torch.where(t0 < 0, torch.where(left, -y, y) - t0, y).clamp_min(0)
 
     def _moments(self):
         t0, scale, p = self._standard()
@@ -230,7 +240,7 @@ class RectifiedGeneralizedGaussian(_Law):
         return self._log_probs()[0].exp().to(self.loc.dtype)
 
     def expected_l0(self, d):
-        """E||x||_0 = d Phi(loc / scale) of d independent coordinates (Eq. 11-12). ValueError unless d is an int >= 1."""
+        """E||x||_0 = d Phi(loc / scale) of d independent coordinates (Eq. 11-12). ValueError unless d is an int > 0."""
         if not isinstance(d, numbers.Integral) or d < 1:
             raise ValueError(f"d must be an integer >= 1, got {d!r}")
         return d * self.prob_active
@@ -274,11 +284,11 @@ def _kl_continuous(law, other):
         below = torch.cat([end, law._cdf(modes).sort(0).values, end + 1])
         above = torch.cat([end + 1, law._log_survival(modes).exp().sort(0, descending=True).values, end])
         u = torch.linspace(-3.2, 3.2, 80, dtype=end.dtype, device=end.device).view(-1, *[1] * end.dim())
-        share = torch.sigmoid(math.pi * u.sinh())  # tanh-sinh quadrature on each of the three pieces
-        weight = below.diff(dim=0) * share * (1 - share) * math.pi * u.cosh() * (6.4 / 79)
-        below, above = below[:-1] + share * below.diff(dim=0), above[1:] - (1 - share) * above.diff(dim=0)
-    x = law._quantile(below, above)
-    return (weight * torch.where(weight > 0, law._log_prob(x) - other._log_prob(x), 0.0)).sum((0, 1)).to(law.loc.dtype)
+        left, right = torch.sigmoid(math.pi * u.sinh()), torch.sigmoid(-math.pi * u.sinh())
+        weight = below.diff(dim=0) * left * right * math.pi * u.cosh() * (6.4 / 79)  # tanh-sinh on the three pieces
+        below, above = below[:-1] + left * below.diff(dim=0), above[1:] - right * above.diff(dim=0)
+    x = law._quantile(below.clamp_min(1e-300), above.clamp_min(1e-300))  # the floor serves pieces of no mass
+    return (weight * (law._log_prob(x) - other._log_prob(x))).sum((0, 1)).to(law.loc.dtype)
 
 
 @register_kl(RectifiedGeneralizedGaussian, RectifiedGeneralizedGaussian)
@@ -337,21 +347,24 @@ def rectified_unit_variance_scale(p, mu):
     Numbers give a float, tensors one of their common shape and dtype. ValueError unless 0 < p < inf and mu is finite.
     """
 
-    def excess(log_sigma, p, mu):
-        return RectifiedGeneralizedGaussian(mu, log_sigma.exp(), p, validate_args=False).variance.log()
+    def variance_and_slope(log_sigma, p, mu):
+        """log Var and its derivative in log sigma, 2 (1 - mu E[x] P(x = 0) / Var)."""
+        law = RectifiedGeneralizedGaussian(mu, log_sigma.exp(), p, validate_args=False)
+        mean, variance, _ = law._moments()
+        return variance.log(), 2 - 2 * mu * mean * law._log_probs()[1].exp() / variance
 
     def solve(p, mu):
         with torch.no_grad():  # rectifying lowers the variance, at mu = -sigma to a share that depends on p alone
-            low = -_log_variance(p) / 2
-            high = torch.maximum(-excess(torch.zeros_like(p), p, -torch.ones_like(p)) / 2, mu.abs().log())
-            for _ in range(60):
+            low, one = -_log_variance(p) / 2, torch.ones_like(p)
+            high = torch.maximum(-variance_and_slope(0 * one, p, -one)[0] / 2, mu.abs().log())
+            for _ in range(25):
                 middle = (low + high) / 2
-                above = excess(middle, p, mu) > 0
+                above = variance_and_slope(middle, p, mu)[0] > 0
                 low, high = torch.where(above, low, middle), torch.where(above, middle, high)
-        with torch.enable_grad():  # and implicit differentiation
-            root = high.clone().requires_grad_()
-            (slope,) = torch.autograd.grad(excess(root, p.detach(), mu.detach()).sum(), root)
-        return _graft(high, -excess(high, p, mu) / slope).exp()
+        for _ in range(2):  # Newton's steps finish it, and differentiate implicitly
+            log_variance, slope = variance_and_slope(high.detach(), p, mu)
+            high = high.detach() - log_variance / slope.detach()
+        return high.exp()
 
     return _in_float64(solve, p=p, mu=mu)
 
@@ -427,11 +440,6 @@ def _log_density(t, p):
     return -(t.abs().clamp_min(1e-300) ** p) / p - _log_normalizer(p)
 
 
-def _central(t, p):
-    """P(0 < T < t), negative for t < 0."""
-    return t.sign() * torch.special.gammainc(1 / p, t.abs() ** p / p) / 2
-
-
 def _graft(value, slope):
     """`value` with the derivatives of `slope`, for what is exact in one form and differentiable in another."""
     return value.detach() + (slope - slope.detach()).nan_to_num(0.0)
@@ -464,17 +472,19 @@ def _log_mills(t, p):
 def _tail(t, p):
     """The law of y = T - t given T > t (t >= 0) on 96 points: double-exponential quadrature (Takahasi and Mori, 1974).
 
-    Returns y, log weights (unnormalized: their logsumexp is the log of Mills' ratio) and the rises of the exponent, each
-    (..., 96). Every sum is of positive terms, so nothing cancels: 14 digits for p in [0.25, 8] at any t. The points are
-    constants; derivatives in t and p go through the rise.
+    Returns y, log weights (not normalized: their logsumexp is the log of Mills' ratio) and the rises of the exponent,
+    each (..., 96). Every sum is of positive terms, so nothing cancels: 14 digits for p from 0.05 to 9, at p = 16 eight
+    (where t < 1). The points are constants; derivatives in t and p go through the rise.
     """
     t, p = t.unsqueeze(-1), p.unsqueeze(-1)
     with torch.no_grad():
-        u = torch.linspace(-4.0, 6.0, 96, dtype=t.dtype, device=t.device)
+        # x is the rise from t; for p > 1 that bends y too sharply near 0, and the rise from 0.7 takes its place
+        start = torch.where(p < 1, t, t.clamp_min(0.7))
+        length = 4 + (p * ((40 * p) ** (1 / p) + 0.7).log() - p.log()).clamp_min(6.0)  # to a rise of 40 from t
+        u = length * torch.linspace(0.0, 1.0, 96, dtype=t.dtype, device=t.device) - 4
         x = torch.exp(u - torch.exp(-u))
-        start = torch.where(p < 1, t, t.clamp_min(0.7))  # x is the rise from t; for p > 1 that bends too sharply at 0
         y = _unrise(start, x, p).clamp_min(1e-300)
-        dy = x * (1 + torch.exp(-u)) * (10 / 95) * (start + y) ** (1 - p)
+        dy = x * (1 + torch.exp(-u)) * length / 95 * (start + y) ** (1 - p)
     rise = _graft(_rise(t, y, p), (t + y) ** p / p)
     return y, dy.log() - rise, rise
 
@@ -511,6 +521,13 @@ def _log_tail_slope(t, p):
 
 def _log_survival(t, p):
     return _LogSurvival.apply(*torch.broadcast_tensors(t, p))
+
+
+def _interval(low, high, p):
+    """P(low < T < high) for low < 1, with no cancellation unless the interval is short. No derivatives."""
+    tails = _log_survival(-high, p).exp() - _log_survival(-low, p).exp()
+    low, high = (t.sign() * torch.special.gammainc(1 / p, t.abs() ** p / p) / 2 for t in (low, high))
+    return torch.where(high < -0.25, tails, high - low)
 
 
 def _excess_quantile(t, log_tail, p):

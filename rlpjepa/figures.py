@@ -28,9 +28,9 @@ STYLE = {
 
 def style():
     """Context in which figures are drawn in the series' style: ``with style(): fig, ax = plt.subplots()``."""
-    import matplotlib.pyplot as plt
+    import matplotlib
 
-    return plt.rc_context(STYLE)
+    return matplotlib.rc_context(STYLE)
 
 
 def show(figure, alt):
@@ -59,12 +59,13 @@ def plot_training(result):
     Returns:
         A matplotlib figure.
     """
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure  # pyplot would keep the figure, and a display, open
 
     config, epochs, final = result["config"], result["epochs"], result["final"]
     number = [epoch["epoch"] for epoch in epochs]
     with style():
-        figure, (loss, sparsity, accuracy) = plt.subplots(1, 3, figsize=(11, 3.2))
+        figure = Figure(figsize=(11, 3.2))
+        loss, sparsity, accuracy = figure.subplots(1, 3)
         terms = {
             "total": ([e["loss"] for e in epochs], COLORS["theory"], "-"),
             "invariance × weight": (

@@ -20,7 +20,7 @@ import torch
 
 from .augment import two_views
 from .data import DATASETS, DataError, load_data
-from .distributions import RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
+from .distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
 from .evaluate import evaluate
 from .figures import plot_training
 from .losses import objective
@@ -53,6 +53,7 @@ class PretrainConfig:
     dim: int = _option(512, "width of the projector and of its output")
     p: float = _option(1.0, "shape of the target: 1 Laplace, 2 Gauss")
     mu: float = _option(0.0, "mean shift of the target before rectification; lower is sparser")
+    rectify: bool = _option(True, "end the projector in a ReLU and rectify the target; without, this is LpJEPA")
     regularizer: str = _option("rdmreg", "rdmreg, or none for the invariance term alone")
     num_projections: int = _option(256, "random directions per step")
     invariance_weight: float = _option(25.0, "weight of the invariance term")
@@ -124,12 +125,12 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         torch.manual_seed(config.seed)
         try:
             run = Run(config, run_dir)
+            if resume:
+                run.restore()
         except BaseException:
             if not any(run_dir.iterdir()):
                 run_dir.rmdir()  # a run that could not start leaves no folder
             raise
-        if resume:
-            run.restore()
         try:
             train(run, progress)
         except KeyboardInterrupt:
@@ -181,9 +182,7 @@ def train_step(run, batch):
         # Both views in one pass, so that BatchNorm sees them together (the minimal example takes two passes).
         _, z = run.model(views.contiguous(memory_format=torch.channels_last))
     z = z.float().unflatten(0, (2, -1))  # (2, B, D)
-    target = None
-    if config.regularizer == "rdmreg":
-        target = sample_rgg(z.shape[1:], config.p, config.mu, device=run.device, generator=run.generator)
+    target = None if config.regularizer == "none" else sample_target(run, z.shape[1:])
     try:
         parts = objective(
             z, target, invariance_weight=config.invariance_weight, regularizer_weight=config.regularizer_weight,
@@ -195,7 +194,17 @@ def train_step(run, batch):
     parts["loss"].backward()
     run.optimizer.step()
     run.scheduler.step()
-    return torch.stack([*(parts[name].detach() for name in METRICS[:3]), (z.detach() > 0).float().mean()])
+    return torch.stack([*(parts[name].detach() for name in METRICS[:3]), (z.detach() != 0).float().mean()])
+
+
+def sample_target(run, shape):
+    """Samples of the law that the features are to follow: RGG, or the law before rectification."""
+    config = run.config
+    if config.rectify:
+        return sample_rgg(shape, config.p, config.mu, device=run.device, generator=run.generator)
+    scale = unit_variance_scale(config.p)
+    loc = torch.full(shape, config.mu, device=run.device)
+    return GeneralizedGaussian(loc, scale, config.p).sample()  # from the global generator, which the seed sets too
 
 
 class Run:
@@ -216,7 +225,7 @@ class Run:
                 f"got {config.batch_size}"
             )
         self.total_steps = config.epochs * self.steps_per_epoch
-        self.model = RectifiedLpJEPA(config.backbone, config.dim, cifar_stem=config.cifar_stem)
+        self.model = RectifiedLpJEPA(config.backbone, config.dim, config.rectify, config.cifar_stem)
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=self.device.type != "mps"
@@ -321,8 +330,8 @@ class Run:
 
 
 def expected_nonzero_fraction(config):
-    """Eq. 11's closed form for a run's target, per coordinate; None where there is no target."""
-    if config.regularizer == "none":
+    """Eq. 11's closed form for a run's target, per coordinate; None where there is no rectified target."""
+    if config.regularizer == "none" or not config.rectify:
         return None
     scale = unit_variance_scale(config.p)
     law = RectifiedGeneralizedGaussian(*(torch.tensor(v, dtype=torch.float64) for v in (config.mu, scale, config.p)))

@@ -70,9 +70,9 @@ def test_probe_ignores_scale_shift_and_constant_coordinates(clusters):
 
 
 def test_sparsity_of_known_matrices():
-    z = torch.tensor([[0.0, 0.0, 3.0, 3.0], [0.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0]])
-    assert l0_fraction(z) == 6 / 16
-    assert l1_fraction(z) == pytest.approx((2 / 4 + 0 + 1 / 4 + 3 / 4) / 4)
+    z = torch.tensor([[0.0, 0.0, 3.0, 3.0], [0.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0]])
+    assert l0_fraction(z) == 5 / 16
+    assert l1_fraction(z) == pytest.approx((2 / 4 + 0 + 1 / 4 + 2 / 4) / 4)
     assert dead_fraction(z) == 1 / 4
     assert dead_fraction(z, threshold=0.3) == 2 / 4
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import scipy.stats
 import torch
 
 from rlpjepa import PretrainConfig, RunError, pretrain
@@ -83,6 +84,15 @@ def test_regularizer_none_leaves_the_invariance_term(tmp_path):
     assert result["final"]["expected_nonzero_fraction"] is None
 
 
+def test_without_rectification_features_have_signs_and_the_target_too(tmp_path):
+    run = Run(dataclasses.replace(TINY, rectify=False, p=2.0, mu=1.0), tmp_path)
+    target = module.sample_target(run, (4000, 8))
+    assert scipy.stats.kstest(target.flatten().numpy(), "norm", (1, 1)).pvalue > 0.001  # fails 1 time in 1000
+    result, model = pretrain(run.config, tmp_path / "run", progress=False)
+    assert result["final"]["nonzero_fraction"] == 1 and result["final"]["expected_nonzero_fraction"] is None
+    assert isinstance(model.projector[-1], torch.nn.Linear)
+
+
 @pytest.mark.parametrize(
     ("p", "mu", "expected"),
     [(1.0, 0.0, 0.5), (2.0, -1.0, 0.5 * math.erfc(1 / math.sqrt(2))), (1.0, -2.0, 0.5 * math.exp(-2 * math.sqrt(2)))],
@@ -117,9 +127,9 @@ def interrupt_at(monkeypatch, step):
 
 
 @pytest.mark.parametrize("step", [4, 6, 8])  # in the first epoch, at a boundary, in the second epoch
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, capsys, step, schedule):
-    config = dataclasses.replace(TINY, checkpoint_seconds=0, schedule=schedule)
+@pytest.mark.parametrize("change", [{}, {"schedule": "cosine"}, {"rectify": False}], ids=str)
+def test_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, capsys, step, change):
+    config = dataclasses.replace(TINY, checkpoint_seconds=0, **change)
     whole, whole_model = pretrain(config, tmp_path / "whole", progress=False)
     with monkeypatch.context() as patch:
         interrupt_at(patch, step)
@@ -233,6 +243,7 @@ def test_run_that_cannot_start_leaves_no_folder(tmp_path, change):
         ("dim", [0, 2.5, True]),
         ("p", [0.0, -1.0, math.nan, math.inf, "1"]),
         ("mu", [math.nan, math.inf, None]),
+        ("rectify", [0, "no"]),
         ("regularizer", ["vicreg"]),
         ("num_projections", [0]),
         ("invariance_weight", [-1.0, math.nan]),
