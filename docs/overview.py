@@ -15,28 +15,31 @@ ROOT = Path(__file__).parents[1]
 def main():
     with style():
         figure = plt.figure(figsize=(11, 3.4))
-        left, middle, right = figure.subfigures(1, 3, width_ratios=(1, 1.15, 1.15))
-    draw_rectification(left)
-    draw_views(middle)
-    draw_sparsity(right)
-    figure.savefig(ROOT / "docs" / "overview.png", dpi=130)
+        left, middle, right = figure.subfigures(1, 3, width_ratios=(1.05, 1, 1.25))
+        draw_rectification(left)
+        draw_views(middle)
+        draw_sparsity(right)
+        figure.savefig(ROOT / "docs" / "overview.png", dpi=120)
 
 
 def draw_rectification(part):
     points = torch.randn(600, 2, generator=torch.Generator().manual_seed(0))
-    with style():
-        panel = part.subplots()
+    panel = part.subplots()
     panel.scatter(*points.T, s=7, color=COLORS["gaussian"], alpha=0.35, label="Gaussian")
-    panel.scatter(*points.relu().T, s=7, color=COLORS["rectified"], label="rectified", clip_on=False)
-    panel.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xlabel="$z_1$", ylabel="$z_2$", title="Rectify the target …")
-    panel.legend(loc="upper left", borderpad=0, handletextpad=0.1)
+    panel.scatter(*points.relu().T, s=7, color=COLORS["rectified"], label="rectified")
+    panel.set(
+        xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal", xlabel="$z_1$", ylabel="$z_2$", title="Rectify the target …"
+    )
+    panel.legend(loc="lower right", borderpad=0, handletextpad=0.1)
 
 
 def draw_views(part):
     data = make_shapes(200, 60)
     images = data.train_images[[4, 1, 9, 17]]
-    views = two_views(images, generator=torch.Generator().manual_seed(3))
+    views = two_views(images, generator=torch.Generator().manual_seed(4))
     panels = part.subplots(4, 3, gridspec_kw={"wspace": 0.05, "hspace": 0.05})
+    for panel, name in zip(panels[0], ("image", "view 1", "view 2")):
+        panel.set_title(name, fontsize=10)
     for row, pictures in zip(panels, zip(images, *views)):
         for panel, picture in zip(row, pictures):
             panel.imshow(picture.permute(1, 2, 0))
@@ -46,8 +49,7 @@ def draw_views(part):
 
 def draw_sparsity(part):
     result = json.loads((ROOT / "notebooks/results/cifar100/rdmreg_p1_mu0_10epochs_seed0.json").read_text())
-    with style():
-        panel = part.subplots()
+    panel = part.subplots()
     epochs = result["epochs"]
     measured = [e["nonzero_fraction"] for e in epochs]
     panel.plot(

@@ -7,7 +7,15 @@ import sys
 
 from .augment import two_views
 from .data import DataError, ImageData, load_data, make_shapes
-from .distributions import RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
+from .distributions import (
+    GeneralizedGaussian,
+    RectifiedGeneralizedGaussian,
+    TruncatedGeneralizedGaussian,
+    mu_for_l0,
+    rectified_unit_variance_scale,
+    sample_rgg,
+    unit_variance_scale,
+)
 from .evaluate import dead_fraction, evaluate, extract_features, knn_accuracy, l0_fraction, l1_fraction, probe_accuracy
 from .losses import invariance_loss, objective, rdmreg_loss
 from .model import Projector, RectifiedLpJEPA
@@ -19,12 +27,14 @@ if sys.argv[:1] != ["-m"]:
 
 __all__ = [
     "DataError",
+    "GeneralizedGaussian",
     "ImageData",
     "PretrainConfig",
     "Projector",
     "RectifiedGeneralizedGaussian",
     "RectifiedLpJEPA",
     "RunError",
+    "TruncatedGeneralizedGaussian",
     "dead_fraction",
     "evaluate",
     "extract_features",
@@ -34,11 +44,13 @@ __all__ = [
     "l1_fraction",
     "load_data",
     "make_shapes",
+    "mu_for_l0",
     "objective",
     "pretrain",
     "probe_accuracy",
     "random_directions",
     "rdmreg_loss",
+    "rectified_unit_variance_scale",
     "sample_rgg",
     "two_views",
     "unit_variance_scale",

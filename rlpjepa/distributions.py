@@ -108,8 +108,8 @@ class _Law(Distribution):
 class GeneralizedGaussian(_Law):
     """GN_p(loc, scale), of density p^(1 - 1/p) / (2 scale Gamma(1/p)) exp(-|x - loc|^p / (p scale^p)).
 
-    Laplace at p = 1, Gauss at p = 2; scipy's gennorm(beta=p, loc=loc, scale=scale * p ** (1 / p)). Among all laws with
-    the same E|x - loc|^p it has the largest entropy.
+    Laplace at p = 1, Gauss at p = 2; scipy's gennorm(beta=p, loc=loc, scale=scale * p ** (1 / p)). Of all laws with the
+    same E|x - loc|^p it has the largest entropy.
 
     Args:
         loc, scale, p: numbers or floating-point tensors that broadcast to batch_shape; finite, scale and p positive.
@@ -160,7 +160,7 @@ class GeneralizedGaussian(_Law):
 class TruncatedGeneralizedGaussian(_Law):
     """GN_p(loc, scale) given x > 0: Eq. 10, where Z = 2 scale Gamma(1/p) p^(1/p - 1) Phi(loc / scale).
 
-    Among the laws on (0, inf) with the same E|x - loc|^p it has the largest entropy (with the same E x^p: if loc = 0).
+    Of the laws on (0, inf) with the same E|x - loc|^p it has the largest entropy; with the same E x^p only at loc = 0.
     The end point 0 counts as support, as in torch's HalfNormal. Args and Raises: as for GeneralizedGaussian.
     """
 
@@ -190,12 +190,12 @@ class TruncatedGeneralizedGaussian(_Law):
         t0, scale, p = self._standard()
         value, log_survival = value.clamp_min(0), self._log_survival(value)
         # 1 - survival cancels where it is small: integrate from 0 there, a short way in three Gauss-Legendre points
-        is_short = value / scale * torch.maximum(1 / t0.abs(), t0.abs() ** (p - 1)) < 0.1
+        is_short = value / scale * torch.maximum(1 / t0.abs(), t0.abs() ** (p - 1)) < 0.05
         nodes = ((5 / 18, 0.5 - math.sqrt(0.15)), (8 / 18, 0.5), (5 / 18, 0.5 + math.sqrt(0.15)))
         short = value * sum(weight * self._log_prob(node * value).exp() for weight, node in nodes)
         longer = _interval(t0, t0 + value / scale, p) / _log_survival(t0, p).exp()
         small = torch.where(is_short, short, longer)
-        return _graft(torch.where(log_survival > -1e-4, small, -torch.expm1(log_survival)), -log_survival.exp())
+        return _graft(torch.where(log_survival > -0.01, small, -torch.expm1(log_survival)), -log_survival.exp())
 
     def _quantile(self, below, above):
         t0, scale, p = self._standard()

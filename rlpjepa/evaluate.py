@@ -63,8 +63,8 @@ def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations
     scale = torch.where(std > 0, 1 / std, 0)  # a coordinate that never changes says nothing
     train_x, test_x = (train_x - mean) * scale, (test_x - mean) * scale
     classes = int(train_y.max()) + 1
-    # The same minimum in other coordinates: along the principal axes, scaled so that the loss is about equally curved in
-    # all of them. Correlated features would otherwise take L-BFGS thousands of steps.
+    # The same minimum in other coordinates: along the principal axes, scaled so that the loss is about equally curved
+    # in all of them. Correlated features would otherwise cost L-BFGS several times the steps.
     variance, axes = torch.linalg.eigh(train_x.T @ train_x / len(train_x))
     stretch = (variance.clamp(min=0) / classes + l2).rsqrt()
     train_x, test_x = train_x @ (axes * stretch), test_x @ (axes * stretch)

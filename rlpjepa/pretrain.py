@@ -151,7 +151,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
 
 def train(run, progress=True):
     """The training loop: every step until the last epoch's end, with a log entry every few steps."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     pending = []
     with tqdm(total=run.total_steps, initial=run.step, unit="step", disable=not progress) as bar:

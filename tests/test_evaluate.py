@@ -46,7 +46,10 @@ def test_knn_bad_k(clusters, k):
         knn_accuracy(*clusters, k=k)
 
 
-def test_probe_finds_the_minimum_that_scipy_finds(clusters):
+@pytest.mark.parametrize("l2", [PROBE_L2, 3.0])
+def test_probe_finds_the_minimum_that_scipy_finds(clusters, l2):
+    mixing = torch.tensor([[1.0, 3.0], [0.0, 0.2]])  # the first two coordinates become strongly correlated
+    clusters = [torch.cat([c[:, :2] @ mixing, c[:, 2:]], dim=1) if c.dim() == 2 else c for c in clusters]
     train_x, train_y, test_x, test_y = (t.numpy() for t in clusters)
     x, xt = ((t - train_x.mean(0)) / train_x.std(0, ddof=1) for t in (train_x, test_x))
     onehot = np.eye(3)[train_y]
@@ -55,11 +58,11 @@ def test_probe_finds_the_minimum_that_scipy_finds(clusters):
         w, b = flat[:18].reshape(3, 6), flat[18:]
         logits = x @ w.T + b
         cross_entropy = scipy.special.logsumexp(logits, axis=1).mean() - (logits * onehot).sum(1).mean()
-        return cross_entropy + PROBE_L2 / 2 * (w**2).sum()
+        return cross_entropy + l2 / 2 * (w**2).sum()
 
     best = scipy.optimize.minimize(objective, np.zeros(21), method="BFGS").x
     predicted = (xt @ best[:18].reshape(3, 6).T + best[18:]).argmax(1)
-    assert probe_accuracy(*clusters) == pytest.approx((predicted == test_y).mean(), abs=1e-6)
+    assert probe_accuracy(*clusters, l2=l2) == pytest.approx((predicted == test_y).mean(), abs=1e-6)
 
 
 def test_probe_ignores_scale_shift_and_constant_coordinates(clusters):

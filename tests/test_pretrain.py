@@ -207,15 +207,15 @@ def test_finished_run_is_not_overwritten(tmp_path):
 @pytest.mark.parametrize("where", ["loss", "features"])
 def test_nan_stops_the_run_and_says_at_which_step(tmp_path, monkeypatch, where):
     def spoiled(run, batch):
-        if where == "loss" and run.step + 1 == 8:  # as on CUDA, where nobody looks until the log entry
+        if where == "loss" and run.step + 1 == 9:  # as on CUDA, where nobody looks until the log entry
             return train_step(run, batch) * math.nan
-        if where == "features" and run.step + 1 == 8:
+        if where == "features" and run.step + 1 == 9:
             with torch.no_grad():
                 run.model.projector[0].weight.fill_(math.nan)
         return train_step(run, batch)
 
     monkeypatch.setattr(module, "train_step", spoiled)
-    with pytest.raises(RunError, match="training stopped at step 8: .*(nan|NaN).*lower lr"):
+    with pytest.raises(RunError, match="training stopped at step 9: .*(nan|NaN).*lower lr"):
         pretrain(TINY, tmp_path, progress=False)
     assert not (tmp_path / "result.json").exists()
 
