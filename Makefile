@@ -32,7 +32,7 @@ lab: $(ENV)
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
 
 test: $(ENV)
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 $(ARGS)
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 $(ARGS)
 
 test-fast: $(ENV)
 	$(BIN)/python -m pytest -m "not slow" tests $(ARGS)

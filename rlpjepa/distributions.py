@@ -401,8 +401,10 @@ def _broadcast(**named):
             raise ValueError(f"{name} must be a number or a floating-point tensor, got {value!r}")
     tensors = [value for value in named.values() if isinstance(value, torch.Tensor)] or [torch.empty(())]
     dtype = functools.reduce(torch.promote_types, [tensor.dtype for tensor in tensors])
-    values = [value.to(dtype) if isinstance(value, torch.Tensor) else tensors[0].new_full((), value, dtype=dtype)
-              for value in named.values()]
+    values = [
+        value.to(dtype) if isinstance(value, torch.Tensor) else tensors[0].new_full((), value, dtype=dtype)
+        for value in named.values()
+    ]
     try:
         return torch.broadcast_tensors(*values)
     except RuntimeError:
