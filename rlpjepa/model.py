@@ -108,5 +108,5 @@ class PixelConv2d(nn.Conv2d):
         fits = top + height <= rows and left + width <= columns
         if not (single and fits and self.groups == 1 and self.dilation == (1, 1) and self.padding_mode == "zeros"):
             return super().forward(x)
-        weight = self.weight[:, :, 0:height, 0:width]
+        weight = self.weight[:, :, top : top + height, left : left + width]
         return F.linear(x.flatten(1), weight.flatten(1), self.bias)[:, :, None, None]
