@@ -20,6 +20,7 @@ from .evaluate import dead_fraction, evaluate, extract_features, knn_accuracy, l
 from .losses import invariance_loss, objective, rdmreg_loss
 from .model import Projector, RectifiedLpJEPA
 from .projections import random_directions
+from .spheres import lp_norm, sample_cone, sample_surface, surface_density
 
 # `python -m rlpjepa.pretrain` runs that module itself; imported here as well, it would exist twice.
 if sys.argv[:1] != ["-m"]:
@@ -43,6 +44,7 @@ __all__ = [
     "l0_fraction",
     "l1_fraction",
     "load_data",
+    "lp_norm",
     "make_shapes",
     "mu_for_l0",
     "objective",
@@ -51,7 +53,10 @@ __all__ = [
     "random_directions",
     "rdmreg_loss",
     "rectified_unit_variance_scale",
+    "sample_cone",
     "sample_rgg",
+    "sample_surface",
+    "surface_density",
     "two_views",
     "unit_variance_scale",
 ]
