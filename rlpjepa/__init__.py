@@ -17,9 +17,9 @@ from .distributions import (
     unit_variance_scale,
 )
 from .evaluate import dead_fraction, evaluate, extract_features, knn_accuracy, l0_fraction, l1_fraction, probe_accuracy
-from .losses import invariance_loss, objective, rdmreg_loss
+from .losses import coordinate_loss, invariance_loss, objective, rdmreg_loss, rgg_cf_loss, sigreg_loss
 from .model import Projector, RectifiedLpJEPA
-from .projections import random_directions
+from .projections import ProjectedMarginal, projected_characteristic_function, projected_marginal, random_directions
 from .spheres import lp_norm, sample_cone, sample_surface, surface_density
 
 # `python -m rlpjepa.pretrain` runs that module itself; imported here as well, it would exist twice.
@@ -31,11 +31,13 @@ __all__ = [
     "GeneralizedGaussian",
     "ImageData",
     "PretrainConfig",
+    "ProjectedMarginal",
     "Projector",
     "RectifiedGeneralizedGaussian",
     "RectifiedLpJEPA",
     "RunError",
     "TruncatedGeneralizedGaussian",
+    "coordinate_loss",
     "dead_fraction",
     "evaluate",
     "extract_features",
@@ -50,12 +52,16 @@ __all__ = [
     "objective",
     "pretrain",
     "probe_accuracy",
+    "projected_characteristic_function",
+    "projected_marginal",
     "random_directions",
     "rdmreg_loss",
     "rectified_unit_variance_scale",
+    "rgg_cf_loss",
     "sample_cone",
     "sample_rgg",
     "sample_surface",
+    "sigreg_loss",
     "surface_density",
     "two_views",
     "unit_variance_scale",

@@ -9,8 +9,8 @@ of x = loc + scale T:
 
 In the code t = (x - loc) / scale, and t0 = -loc / scale is the threshold that T must pass for x to be positive.
 
-The laws come first, then `sample_rgg` and the choice of mu and sigma, then the special functions they all stand on.
-Those work in float64 whatever goes in and comes out, which is what keeps float32 accurate.
+The laws come first, then `sample_rgg` and the choice of mu and sigma. The special functions under them are in
+`special`; those work in float64 whatever goes in and comes out, which is what keeps float32 accurate.
 """
 
 import functools
@@ -18,9 +18,10 @@ import math
 import numbers
 
 import torch
-from torch.autograd.function import once_differentiable
 from torch.distributions import Distribution, constraints
 from torch.distributions.kl import register_kl
+
+from . import special
 
 
 class _Between(constraints.Constraint):
@@ -135,26 +136,26 @@ class GeneralizedGaussian(_Law):
         return (value - self.loc.double()) / self.scale.double(), self.p.double()
 
     def _log_prob(self, value):
-        return _log_density(*self._t(value)) - self.scale.double().log()
+        return special.log_density(*self._t(value)) - self.scale.double().log()
 
     def _log_survival(self, value):
-        return _log_survival(*self._t(value))
+        return special.log_survival(*self._t(value))
 
     def _cdf(self, value):
         t, p = self._t(value)
-        return _log_survival(-t, p).exp()
+        return special.log_survival(-t, p).exp()
 
     def _quantile(self, below, above):
         """The x with P(smaller) = below, P(larger) = above: both are given, as each is exact in its own tail."""
         _, scale, p = self._standard()
         left = below < above
-        size = _excess_quantile(torch.zeros_like(p), (2 * torch.where(left, below, above)).log(), p)
+        size = special.excess_quantile(torch.zeros_like(p), (2 * torch.where(left, below, above)).log(), p)
         return self.loc.double() + scale * torch.where(left, -size, size)
 
     def _moments(self):
         """Mean, variance and entropy."""
         _, scale, p = self._standard()
-        return self.loc, scale**2 * _log_variance(p).exp(), scale.log() + _log_normalizer(p) + 1 / p
+        return self.loc, scale**2 * special.log_variance(p).exp(), scale.log() + special.log_normalizer(p) + 1 / p
 
 
 class TruncatedGeneralizedGaussian(_Law):
@@ -175,16 +176,17 @@ class TruncatedGeneralizedGaussian(_Law):
     def _log_prob(self, value):
         t0, scale, p = self._standard()
         y, t = value.clamp_min(0) / scale, t0.clamp_min(0)
-        plain = _log_density(t0 + y, p) - _log_survival(t0, p)
+        plain = special.log_density(t0 + y, p) - special.log_survival(t0, p)
         # beyond the mode that is a difference of huge numbers; the rise of the exponent and Mills' ratio are not
-        exact = torch.where(t0 > 0, -_rise(t, y, p) - _log_mills(t, p), plain)
-        return torch.where(value >= 0, _graft(exact, plain) - scale.log(), -math.inf)
+        exact = torch.where(t0 > 0, -special.power_rise(t, y, p) - special.log_mills(t, p), plain)
+        return torch.where(value >= 0, special.graft(exact, plain) - scale.log(), -math.inf)
 
     def _log_survival(self, value):
         t0, scale, p = self._standard()
         y, t = value.clamp_min(0) / scale, t0.clamp_min(0)
-        plain = _log_survival(t0 + y, p) - _log_survival(t0, p)
-        return _graft(torch.where(t0 > 0, _log_mills(t + y, p) - _log_mills(t, p) - _rise(t, y, p), plain), plain)
+        plain = special.log_survival(t0 + y, p) - special.log_survival(t0, p)
+        ahead, rise = special.log_mills(t + y, p), special.power_rise(t, y, p)
+        return special.graft(torch.where(t0 > 0, ahead - special.log_mills(t, p) - rise, plain), plain)
 
     def _cdf(self, value):
         t0, scale, p = self._standard()
@@ -193,35 +195,35 @@ class TruncatedGeneralizedGaussian(_Law):
         is_short = value / scale * torch.maximum(1 / t0.abs(), t0.abs() ** (p - 1)) < 0.05
         nodes = ((5 / 18, 0.5 - math.sqrt(0.15)), (8 / 18, 0.5), (5 / 18, 0.5 + math.sqrt(0.15)))
         short = value * sum(weight * self._log_prob(node * value).exp() for weight, node in nodes)
-        longer = _interval(t0, t0 + value / scale, p) / _log_survival(t0, p).exp()
+        longer = special.interval_mass(t0, t0 + value / scale, p) / special.log_survival(t0, p).exp()
         small = torch.where(is_short, short, longer)
-        return _graft(torch.where(log_survival > -0.01, small, -torch.expm1(log_survival)), -log_survival.exp())
+        return special.graft(torch.where(log_survival > -0.01, small, -torch.expm1(log_survival)), -log_survival.exp())
 
     def _quantile(self, below, above):
         t0, scale, p = self._standard()
         # t0 < 0: a quantile of the whole law, with the mass below t0 put back; else one of its tail
         low, log_above = t0.clamp_max(0), torch.where(below < 0.5, torch.log1p(-below), above.log())
-        share = _log_survival(low, p).exp()
-        below, above = below * share + _log_survival(-low, p).exp(), above * share
+        share = special.log_survival(low, p).exp()
+        below, above = below * share + special.log_survival(-low, p).exp(), above * share
         left = below < above
         log_tail = torch.where(t0 < 0, (2 * torch.where(left, below, above)).log(), log_above)
-        y = _excess_quantile(t0 - low, log_tail, p)
+        y = special.excess_quantile(t0 - low, log_tail, p)
         return scale * torch.where(t0 < 0, torch.where(left, -y, y) - t0, y).clamp_min(0)
 
     def _moments(self):
         t0, scale, p = self._standard()
         t = torch.where(t0 < 0, -t0, t0)  # |t0|, but with a derivative at 0, where loc usually starts
-        y, log_weights, rise = _tail(t, p)
+        y, log_weights, rise = special.tail_nodes(t, p)
         weights, log_mills = log_weights.softmax(-1), log_weights.logsumexp(-1)
         mean, rise = (weights * y).sum(-1), (weights * rise).sum(-1)
         variance = (weights * (y - mean.unsqueeze(-1)) ** 2).sum(-1)
         # t0 < 0: the whole law less its far tail
-        log_share, tail = _log_survival(-t, p), _log_survival(t, p).exp()
+        log_share, tail = special.log_survival(-t, p), special.log_survival(t, p).exp()
         center = tail * (t + mean) / log_share.exp()
-        spread = (_log_variance(p).exp() - tail * ((t + mean) ** 2 + variance)) / log_share.exp() - center**2
+        spread = (special.log_variance(p).exp() - tail * ((t + mean) ** 2 + variance)) / log_share.exp() - center**2
         exponent = (1 / p - tail * ((t**p / p).detach() + rise)) / log_share.exp()
         mean, variance = torch.where(t0 < 0, t + center, mean), torch.where(t0 < 0, spread, variance)
-        entropy = torch.where(t0 < 0, _log_normalizer(p) + log_share + exponent, log_mills + rise)
+        entropy = torch.where(t0 < 0, special.log_normalizer(p) + log_share + exponent, log_mills + rise)
         return scale * mean, scale**2 * variance, scale.log() + entropy
 
 
@@ -252,7 +254,7 @@ class RectifiedGeneralizedGaussian(_Law):
     def _log_probs(self):
         """log P(x > 0) and log P(x = 0)."""
         t0, _, p = self._standard()
-        return _log_survival(t0, p), _log_survival(-t0, p)
+        return special.log_survival(t0, p), special.log_survival(-t0, p)
 
     def _log_prob(self, value):
         density = self._as(GeneralizedGaussian)._log_prob(torch.where(value > 0, value, 1.0))
@@ -338,7 +340,7 @@ def unit_variance_scale(p):
 
     A number gives a float, a tensor a tensor of its shape and dtype. ValueError unless p is positive and finite.
     """
-    return _in_float64(lambda p: torch.exp(-_log_variance(p) / 2), p=p)
+    return _in_float64(lambda p: torch.exp(-special.log_variance(p) / 2), p=p)
 
 
 def rectified_unit_variance_scale(p, mu):
@@ -355,7 +357,7 @@ def rectified_unit_variance_scale(p, mu):
 
     def solve(p, mu):
         with torch.no_grad():  # rectifying lowers the variance, at mu = -sigma to a share that depends on p alone
-            low, one = -_log_variance(p) / 2, torch.ones_like(p)
+            low, one = -special.log_variance(p) / 2, torch.ones_like(p)
             high = torch.maximum(-variance_and_slope(0 * one, p, -one)[0] / 2, mu.abs().log())
             for _ in range(25):
                 middle = (low + high) / 2
@@ -377,7 +379,7 @@ def mu_for_l0(fraction, p, sigma=None):
     """
 
     def solve(fraction, p, sigma=None):
-        sigma = torch.exp(-_log_variance(p) / 2) if sigma is None else sigma
+        sigma = torch.exp(-special.log_variance(p) / 2) if sigma is None else sigma
         return GeneralizedGaussian(0.0, sigma, p, validate_args=False)._quantile(fraction, 1 - fraction)
 
     return _in_float64(solve, fraction=fraction, p=p, **({} if sigma is None else {"sigma": sigma}))
@@ -422,135 +424,3 @@ def _in_float64(function, **named):
         if value.device.type == "cpu" and not _ALLOWED[name].check(value).all():  # on CUDA looking would mean waiting
             raise ValueError(f"{name} must lie in {_ALLOWED[name]}, got {value}")
     return function(*(value.double() for value in values)).to(values[0].dtype)
-
-
-# ------------------------------------------------- special functions of T ~ GN_p(0, 1), where |T|^p / p ~ Gamma(1/p)
-# torch's incomplete gamma functions give the probabilities. What they leave open is made here: tails too small for a
-# float, moments of a tail without cancellation, derivatives in p, and quantiles.
-
-
-def _log_normalizer(p):
-    return math.log(2) + torch.lgamma(1 / p) + (1 / p - 1) * torch.log(p)
-
-
-def _log_variance(p):
-    return torch.lgamma(3 / p) - torch.lgamma(1 / p) + 2 / p * torch.log(p)
-
-
-def _log_density(t, p):
-    # the floor changes no value, and makes the slope at t = 0 zero where p < 1 would make it 0 * inf
-    return -(t.abs().clamp_min(1e-300) ** p) / p - _log_normalizer(p)
-
-
-def _graft(value, slope):
-    """`value` with the derivatives of `slope`, for what is exact in one form and differentiable in another."""
-    return value.detach() + (slope - slope.detach()).nan_to_num(0.0)
-
-
-def _rise(t, y, p):
-    """((t + y)^p - t^p) / p for t, y >= 0, without cancellation: the rise of the density's exponent."""
-    ratio = y / torch.maximum(t, y).clamp_min(1e-300)
-    return torch.where(y > t, (t + y) ** p - t**p, t**p * torch.expm1(p * torch.log1p(ratio))) / p
-
-
-def _unrise(t, rise, p):
-    """The y >= 0 with _rise(t, y, p) = rise."""
-    power = t**p
-    ratio = p * rise / power.clamp_min(1e-300)
-    return torch.where(ratio > 1, (power + p * rise) ** (1 / p) - t, t * torch.expm1(torch.log1p(ratio) / p))
-
-
-def _log_mills(t, p):
-    """log of Mills' ratio P(T > t) / density(t) for t >= 0: of moderate size where both of these underflow."""
-    a, w = 1 / p, t.clamp_max(1e30) ** p / p
-    near = w.clamp_max(500.0)
-    near = torch.special.gammaincc(a, near).log() + near + torch.lgamma(a) + (a - 1) * p.log()
-    far = torch.ones_like(w)  # Gamma(a, w) = w^(a-1) e^-w (1 + (a-1)/w (1 + (a-2)/w (1 + ...)))
-    for k in range(8, 0, -1):
-        far = 1 + (a - k) / w.clamp_min(500.0) * far
-    return torch.where(w < 500, near, far.log() + (a - 1) * (p * w).log())
-
-
-def _tail(t, p):
-    """The law of y = T - t given T > t (t >= 0) on 96 points: double-exponential quadrature (Takahasi and Mori, 1974).
-
-    Returns y, log weights (not normalized: their logsumexp is the log of Mills' ratio) and the rises of the exponent,
-    each (..., 96). Every sum is of positive terms, so nothing cancels: 14 digits for p from 0.05 to 9, at p = 16 eight
-    (where t < 1). The points are constants; derivatives in t and p go through the rise.
-    """
-    t, p = t.unsqueeze(-1), p.unsqueeze(-1)
-    with torch.no_grad():
-        # x is the rise from t; for p > 1 that bends y too sharply near 0, and the rise from 0.7 takes its place
-        start = torch.where(p < 1, t, t.clamp_min(0.7))
-        length = 4 + (p * ((40 * p) ** (1 / p) + 0.7).log() - p.log()).clamp_min(6.0)  # to a rise of 40 from t
-        u = length * torch.linspace(0.0, 1.0, 96, dtype=t.dtype, device=t.device) - 4
-        x = torch.exp(u - torch.exp(-u))
-        y = _unrise(start, x, p).clamp_min(1e-300)
-        dy = x * (1 + torch.exp(-u)) * length / 95 * (start + y) ** (1 - p)
-    rise = _graft(_rise(t, y, p), (t + y) ** p / p)
-    return y, dy.log() - rise, rise
-
-
-class _LogSurvival(torch.autograd.Function):
-    """log P(T > t) for real t, exact in both tails. (torch's gammaincc has no derivative in its first argument.)"""
-
-    @staticmethod
-    def forward(ctx, t, p):
-        tail = _log_density(t, p) + _log_mills(t.abs(), p)
-        out = torch.where(t > 0, tail, torch.log1p(-tail.exp()))
-        ctx.save_for_backward(t, p, tail, out)
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        t, p, tail, out = ctx.saved_tensors
-        in_t = -torch.exp(torch.where(t > 0, -_log_mills(t.abs(), p), _log_density(t, p) - out))
-        if not ctx.needs_input_grad[1]:
-            return grad * in_t, None
-        pieces = zip(t.abs().flatten().split(4096), p.flatten().split(4096), strict=True)  # 96 points take memory
-        in_p = torch.cat([_log_tail_slope(*piece) for piece in pieces]).view_as(p)
-        return grad * in_t, grad * in_p * torch.where(t > 0, 1.0, -torch.exp(tail - out))
-
-
-def _log_tail_slope(t, p):
-    """The derivative in p of log P(T > t), t >= 0: the tail's mean of that of -(t + y)^p / p, less that of log N."""
-    y, log_weights, _ = _tail(t, p)
-    z, q = t.unsqueeze(-1) + y, p.unsqueeze(-1)
-    mean = (log_weights.softmax(-1) * z**q / q * (z.log() - 1 / q)).sum(-1)
-    return -mean + (torch.digamma(1 / p) + p.log() + p - 1) / p**2
-
-
-def _log_survival(t, p):
-    return _LogSurvival.apply(*torch.broadcast_tensors(t, p))
-
-
-def _interval(low, high, p):
-    """P(low < T < high) for low < 1, with no cancellation unless the interval is short. No derivatives."""
-    tails = _log_survival(-high, p).exp() - _log_survival(-low, p).exp()
-    low, high = (t.sign() * torch.special.gammainc(1 / p, t.abs() ** p / p) / 2 for t in (low, high))
-    return torch.where(high < -0.25, tails, high - low)
-
-
-def _excess_quantile(t, log_tail, p):
-    """The y >= 0 with log P(T > t + y | T > t) = log_tail, for t >= 0. Differentiable in all three arguments.
-
-    Newton's method in z = y for p >= 1 and in z = rise for p < 1. In that variable the log survival is concave, so that
-    from the second step on the iterates come down to the root from above; eight steps reach float64's precision.
-    """
-    with torch.no_grad():
-        r, mills, goal = p.clamp_max(1.0), _log_mills(t, p), log_tail.clamp(-1e12, 0.0)
-        # the density falls, so y is at least P * mills; the rise is at most -goal for p >= 1, and at least for p < 1
-        z = _rise(t, -torch.expm1(goal) * mills.exp(), r)
-        z = torch.where(p < 1, z.maximum(-goal), z)
-        ceiling = torch.where(p < 1, math.inf, _unrise(t, -goal, p))
-        for _ in range(8):
-            y = _unrise(t, z, r)
-            ahead = _log_mills(t + y, p)
-            excess = (ahead - mills - _rise(t, y, p) - goal) * (goal < -1e-13)  # nearer 0 it is noise, z good enough
-            z = z + excess * torch.exp(ahead + (r - 1) * (t + y).clamp_min(1e-300).log())
-            z = z.clamp_min(0.0).minimum(ceiling)
-        y = torch.where(log_tail == -math.inf, math.inf, _unrise(t, z, r))
-    # implicit differentiation of log P(T > t + y) - log P(T > t) = log_tail
-    slope = (_log_survival(t + y, p) - _log_survival(t, p) - log_tail) * _log_mills(t + y, p).exp().detach()
-    return _graft(y, slope)

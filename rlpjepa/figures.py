@@ -104,3 +104,69 @@ def plot_training(result):
             for panel in (loss, sparsity):
                 panel.set_xticks(number)
     return figure
+
+
+def plot_features(z, images, rows=6, columns=12):
+    """What switches a coordinate on: for some coordinates of z, the images with the largest values.
+
+    Args:
+        z: (N, D), a projector's output on N images.
+        images: uint8 (N, 3, H, W).
+        rows: how many coordinates; of those that are not dead, from the rarest to the most common one.
+        columns: how many images of each.
+
+    Returns:
+        A matplotlib figure.
+    """
+    from matplotlib.figure import Figure
+
+    activity = (z > 0).float().mean(dim=0)
+    order = activity.argsort()
+    order = order[activity[order] * len(z) >= columns]
+    chosen = order[[round(i * (len(order) - 1) / max(1, rows - 1)) for i in range(min(rows, len(order)))]].tolist()
+    with style():
+        figure = Figure(figsize=(0.62 * columns + 1.6, 0.66 * max(1, len(chosen)) + 0.5))
+        figure.suptitle("Test images with the largest values of a coordinate", fontsize=11)
+        grid = figure.subplots(max(1, len(chosen)), columns, squeeze=False)
+        for panel in grid.flat:
+            panel.set_axis_off()
+        for j, panels in zip(chosen, grid):
+            for i, panel in zip(z[:, j].topk(columns).indices.tolist(), panels):
+                panel.imshow(images[i].permute(1, 2, 0).cpu().numpy())
+            label = f"z[{j}]\non for {100 * activity[j]:.0f} %"
+            panels[0].text(-0.15, 0.5, label, transform=panels[0].transAxes, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def plot_tradeoff(results, published=()):
+    """Accuracy against the fraction of zeros in the projector's output: encoder and projector, linear probe.
+
+    Args:
+        results: contents of result files, all of one dataset and one number of epochs.
+        published: (label, fractions of zeros, accuracies) of curves to show beside them.
+
+    Returns:
+        A matplotlib figure.
+    """
+    from matplotlib.figure import Figure
+
+    colors = {1.0: COLORS["laplace"], 2.0: COLORS["gaussian"]}
+    with style():
+        figure = Figure(figsize=(9, 3.8))
+        panels = figure.subplots(1, 2, sharey=True)
+        for panel, features in zip(panels, ("encoder", "projector"), strict=True):
+            for p in sorted({r["config"]["p"] for r in results}):
+                points = [r["final"] for r in results if r["config"]["p"] == p]
+                points = sorted((1 - final["nonzero_fraction"], final[f"{features}_probe"]) for final in points)
+                marker = "o" if p == 1 else "s"
+                panel.plot(
+                    *zip(*points, strict=True), marker=marker, color=colors.get(p, COLORS["theory"]), label=f"p = {p:g}"
+                )
+            for label, zeros, accuracy in published:
+                panel.plot(zeros, accuracy, ":", color=COLORS["muted"], marker=".", label=label)
+            panel.set(
+                xlabel="fraction of zeros in z", title=f"{features.capitalize()} features", xlim=(0, 1.02), ylim=0
+            )
+        panels[0].set_ylabel("linear probe, test accuracy")
+        panels[0].legend(loc="lower left")
+    return figure

@@ -1,8 +1,12 @@
-"""Chapter 04. The two terms of the objective: views of one image agree, and all features follow the target law."""
+"""Chapter 04. The terms of the objective: views of one image agree, and all features follow the target law."""
+
+import importlib.util
+import math
 
 import torch
+from torch.autograd.function import once_differentiable
 
-from .projections import random_directions
+from .projections import projected_characteristic_function, random_directions, remembered
 
 
 def invariance_loss(z):
@@ -34,7 +38,8 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
     Eq. 15 sums the two views' losses, this takes their mean: the weight 125 belongs to the mean.
 
     Computed in float32 (float64 for float64 input) even under autocast: differences of sorted neighbours are smaller
-    than what half precision can hold. The gradient reaches z alone.
+    than what half precision can hold. The gradient reaches z alone. Directions are worked off in blocks, so that memory
+    does not grow with their number.
 
     Args:
         z: (B, D) features, or (V, B, D) for V views, which share the directions and the sorted target.
@@ -52,41 +57,175 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
             target or directions hold NaN or infinity. (On CUDA looking would stall the device; there the loss turns
             NaN.)
     """
-    if z.dim() not in (2, 3) or not z.is_floating_point():
-        raise ValueError(f"z must be floating point of shape (B, D) or (V, B, D), got {z.dtype} {tuple(z.shape)}")
-    if z.shape[-2] < 2 or 0 in z.shape:
-        raise ValueError(f"z must hold at least two samples per view, got shape {tuple(z.shape)}")
+    _check_z(z)
     if target.shape != z.shape[-2:] or target.device != z.device or not target.is_floating_point():
         raise ValueError(
             f"target must be floating point of shape {tuple(z.shape[-2:])} on {z.device} like z, "
             f"got {target.dtype} {tuple(target.shape)} on {target.device}"
         )
-    with torch.autocast(z.device.type, enabled=False):
-        z, target = _full_precision(z), _full_precision(target.detach()).to(_full_precision(z).dtype)
-        if directions is None:
-            directions = random_directions(
-                num_projections, z.shape[-1], device=z.device, dtype=z.dtype, generator=generator
-            )
-        elif directions.dim() != 2 or directions.shape[1] != z.shape[-1] or len(directions) == 0:
-            raise ValueError(f"directions must have shape (N, {z.shape[-1]}), got {tuple(directions.shape)}")
-        directions = directions.to(z)
-        for name, value in (("z", z), ("target", target), ("directions", directions)):
-            if value.device.type == "cpu" and not value.isfinite().all():
-                raise ValueError(f"{name} holds NaN or infinity")
-        # One row per direction: sorting is fastest along contiguous memory.
-        sorted_target = (directions @ target.mT).sort(dim=-1).values  # (N, B)
-        sorted_z = (directions @ z.mT).sort(dim=-1).values  # (N, B) or (V, N, B)
-        return (sorted_z - sorted_target).square().mean()
+    z = _full_precision(z)
+    target = target.detach().to(z.dtype)
+    _check_finite("target", target)
+    directions = _directions(z, num_projections, directions, generator)
+    return _SlicedDistance.apply(z if z.dim() == 3 else z[None], target, directions)
 
 
-def _full_precision(x):
-    return x if x.dtype == torch.float64 else x.float()
+BLOCK = 2**22  # projected values that are held at a time
+
+
+class _SlicedDistance(torch.autograd.Function):
+    """The mean of (sorted projections of z − sorted projections of target)², and its gradient in the same pass."""
+
+    @staticmethod
+    def forward(ctx, z, target, directions):
+        views, size, d = z.shape
+        rows = z.reshape(-1, d)  # one matrix product for all views
+        total, gradient = z.new_zeros(()), torch.zeros_like(rows)
+        with torch.autocast(z.device.type, enabled=False):
+            for block in directions.split(max(1, BLOCK // len(rows))):
+                # A row per direction and view, since sorting is fastest along contiguous memory.
+                values, order = _sort((block @ rows.T).unflatten(1, (views, size)))  # (n, V, B)
+                goal = _sort(block @ target.T, values_only=True)  # (n, B)
+                difference = values.sub_(goal.unsqueeze(1))
+                total += difference.square().sum()
+                if ctx.needs_input_grad[0]:
+                    # What moves a sorted value moves the feature that it came from.
+                    moved = torch.empty_like(difference).scatter_(-1, order, difference)
+                    gradient.addmm_(moved.flatten(1).T, block)
+        count = len(rows) * len(directions)
+        ctx.save_for_backward(gradient.mul_(2 / count).view_as(z))
+        return total / count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        (gradient,) = ctx.saved_tensors
+        return grad * gradient, None, None
+
+
+_HAS_NUMPY = importlib.util.find_spec("numpy") is not None  # torch runs without it
+
+
+def _sort(x, values_only=False):
+    """Rows in ascending order, and (unless values_only) where each value stood: (values, order).
+
+    In float32 on a CPU by NumPy, whose sort of plain numbers is vectorised, many times as fast as torch's. For the
+    order, value and position are packed into one integer: the value's bits, made to sort like the value, before the
+    position's.
+    """
+    if x.dtype != torch.float32 or x.device.type != "cpu" or not _HAS_NUMPY:
+        values, order = x.sort(dim=-1)
+        return values if values_only else (values, order)
+    if values_only:
+        x.numpy().sort(axis=-1)  # in place: x is a product of matrices that nobody else holds
+        return x
+    bits = x.view(torch.int32)
+    packed = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()  # negative numbers grow with falling bits
+    packed.bitwise_left_shift_(32).bitwise_or_(torch.arange(x.shape[-1]))
+    packed.numpy().sort(axis=-1)
+    order = packed.bitwise_and_(0xFFFFFFFF)
+    return x.gather(-1, order), order
+
+
+def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=3.0, generator=None):
+    """One-sample sliced distance between features and N(0, I): SIGReg (Eq. 7), the loss of LeJEPA.
+
+    Along each direction, the Epps–Pulley statistic ∫ |φ_z(t) − exp(−t²/2)|² exp(−t²/2) dt over the whole line, where
+    φ_z(t) is the mean of exp(itx) over the projected features; then the mean over directions and views. The integral is
+    cut at ±t_max and done by the trapezoid rule: at total collapse it is .4020; cut alone, it would be
+    .4022, and over the whole line .4089. It is not
+    multiplied by the batch size.
+
+    Args:
+        z: (B, D) or (V, B, D) features; V views share the directions.
+        num_projections, directions, generator: as in `rdmreg_loss`.
+        num_knots: points of the trapezoid rule on [0, t_max]; the other half follows from symmetry.
+        t_max: where the integral is cut.
+
+    Returns:
+        Scalar tensor, float32 (float64 for float64 input) even under autocast.
+
+    Raises:
+        ValueError: as `rdmreg_loss`, and unless num_knots is an integer ≥ 2 and t_max positive and finite.
+    """
+    _check_z(z)
+    if isinstance(num_knots, bool) or not isinstance(num_knots, int) or num_knots < 2:
+        raise ValueError(f"num_knots must be an integer of at least 2, got {num_knots!r}")
+    if not 0 < t_max < math.inf:
+        raise ValueError(f"t_max must be positive and finite, got {t_max!r}")
+    z = _full_precision(z)
+    directions = _directions(z, num_projections, directions, generator)
+    t, weight = _knots(z, num_knots, t_max)
+    return _epps_pulley(
+        z, directions, t, weight, torch.exp(-t.square() / 2).to(torch.promote_types(z.dtype, torch.complex64))
+    )
+
+
+def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, generator=None):
+    """One-sample sliced distance between features and a law with known marginals, such as the rectified Gaussian's.
+
+    A projection c·x of independent x_j has the characteristic function Π_j φ(c_j t), whatever their law: that is all
+    the Epps–Pulley statistic of `sigreg_loss` needs to know. Knots and weight are scaled by the law's standard
+    deviation s (t up to 3/s, weight exp(−(st)²/2), and s dt), so that the statistic does not depend on the unit in
+    which features are measured; for GeneralizedGaussian(0, 1, 2) it is `sigreg_loss`.
+
+    φ is tabulated at the first call with a distribution object, and remembered as long as the object lives.
+
+    Args:
+        z: (B, D) or (V, B, D) features; V views share the directions.
+        distribution: one of the three laws of chapter 02 with scalar parameters: that of every coordinate.
+        num_projections, directions, generator: as in `rdmreg_loss`; the directions are to have unit length.
+
+    Returns:
+        Scalar tensor, float32 (float64 for float64 input) even under autocast. The gradient reaches z alone.
+
+    Raises:
+        ValueError: as `rdmreg_loss`, and if the distribution's parameters are not scalar or on another device than z.
+    """
+    _check_z(z)
+    z = _full_precision(z)
+    directions = _directions(z, num_projections, directions, generator)
+    scale = remembered(distribution, "scale", lambda: distribution.variance.detach().double().sqrt())
+    t, weight = _knots(z, 17, 3.0)
+    wanted = projected_characteristic_function(distribution, directions, t / scale)
+    return _epps_pulley(z / scale.to(z.dtype), directions, t, weight, wanted)
+
+
+def coordinate_loss(z, distribution):
+    """One-sample distance between the law of every coordinate and its target, by quantiles.
+
+    A column of z in ascending order is compared with the quantiles of the target at (k − ½)/B, k = 1 … B: the mean
+    squared difference over batch, coordinates and views. It sees each coordinate alone; how they depend on each other
+    is for the projections to see.
+
+    Args:
+        z: (B, D) features, or (V, B, D) for V views.
+        distribution: law of a coordinate, with an ``icdf``; batch_shape () or (D,), one law for each.
+
+    Returns:
+        Scalar tensor, float32 (float64 for float64 input) even under autocast. The gradient reaches z alone.
+
+    Raises:
+        ValueError: as `rdmreg_loss`, and if batch_shape does not broadcast to (D,) or lies on another device.
+    """
+    _check_z(z)
+    z = _full_precision(z)
+    size, d = z.shape[-2:]
+    if distribution.batch_shape not in ((), (1,), (d,)):
+        raise ValueError(f"distribution must have batch_shape () or ({d},), got {tuple(distribution.batch_shape)}")
+
+    def quantiles():
+        levels = (torch.arange(size, dtype=torch.float64, device=z.device) + 0.5) / size
+        with torch.no_grad():
+            return distribution.icdf(levels.view(-1, *[1] * len(distribution.batch_shape))).reshape(size, -1).mT
+
+    wanted = remembered(distribution, ("quantiles", size), quantiles)  # (1, B) or (D, B)
+    return (z.mT.sort(dim=-1).values - wanted.to(z.dtype)).square().mean()
 
 
 def objective(
-    z, target=None, *, invariance_weight=25.0, regularizer_weight=125.0, num_projections=256, directions=None,
-    generator=None,
-):  # fmt: skip
+    z, regularizer=None, coordinate=None, *, invariance_weight=25.0, regularizer_weight=125.0, coordinate_weight=0.0
+):
     """The whole objective of Rectified LpJEPA (Eq. 14–15), part by part.
 
     Eq. 15 adds the regularizer of both views, `rdmreg_loss` takes their mean: a weight of 125 here is 62.5 for each of
@@ -94,19 +233,70 @@ def objective(
 
     Args:
         z: (2, B, D), the features of two views of the same B images.
-        target: (B, D) samples of the target law, shared by both views; None leaves the regularizer out.
-        invariance_weight, regularizer_weight: weights of the two terms.
-        num_projections, directions, generator: as in `rdmreg_loss`.
+        regularizer: scalar tensor, ``rdmreg_loss(z, target)`` or another loss of z; None leaves it out.
+        coordinate: scalar tensor, ``coordinate_loss(z, law)``; None leaves it out.
+        invariance_weight, regularizer_weight, coordinate_weight: weights of the terms.
 
     Returns:
-        dict of scalar tensors: ``loss`` (weighted sum), ``invariance`` and ``regularizer`` (unweighted).
+        dict of scalar tensors: ``loss`` (weighted sum), ``invariance``, ``regularizer`` and ``coordinate``
+        (unweighted, zero where left out).
 
     Raises:
-        ValueError: as `invariance_loss` and `rdmreg_loss`.
+        ValueError: as `invariance_loss`.
     """
-    invariance = invariance_loss(z)
-    regularizer = torch.zeros_like(invariance)
-    if target is not None:
-        regularizer = rdmreg_loss(z, target, num_projections, directions=directions, generator=generator)
-    loss = invariance_weight * invariance + regularizer_weight * regularizer
-    return {"loss": loss, "invariance": invariance, "regularizer": regularizer}
+    parts = {"invariance": invariance_loss(z), "regularizer": regularizer, "coordinate": coordinate}
+    parts = {name: z.new_zeros((), dtype=torch.float32) if part is None else part for name, part in parts.items()}
+    weights = (invariance_weight, regularizer_weight, coordinate_weight)
+    return {"loss": sum(w * part for w, part in zip(weights, parts.values(), strict=True)), **parts}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# shared by the losses
+
+
+def _epps_pulley(z, directions, t, weight, wanted):
+    """Mean over directions and views of Σ_k weight_k |mean exp(i t_k c·z) − wanted_k|²; wanted is (K,) or (N, K)."""
+    with torch.autocast(z.device.type, enabled=False):
+        angle = (directions @ z.mT).unsqueeze(-1) * t  # (N, B, K) or (V, N, B, K)
+        real = angle.cos().mean(-2) - wanted.real
+        imaginary = angle.sin().mean(-2) - wanted.imag
+        return ((real.square() + imaginary.square()) @ weight).mean()
+
+
+def _knots(z, num_knots, t_max):
+    """Knots on [0, t_max] and their trapezoid weights times exp(−t²/2), both halves of the line counted."""
+    t = torch.linspace(0, t_max, num_knots, dtype=z.dtype, device=z.device)
+    weight = 2 * t_max / (num_knots - 1) * torch.exp(-t.square() / 2)
+    weight[[0, -1]] /= 2
+    return t, weight
+
+
+def _full_precision(x):
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _check_z(z):
+    if z.dim() not in (2, 3) or not z.is_floating_point():
+        raise ValueError(f"z must be floating point of shape (B, D) or (V, B, D), got {z.dtype} {tuple(z.shape)}")
+    if z.shape[-2] < 2 or 0 in z.shape:
+        raise ValueError(f"z must hold at least two samples per view, got shape {tuple(z.shape)}")
+    _check_finite("z", z)
+
+
+def _check_finite(name, value):
+    if value.device.type == "cpu" and not value.isfinite().all():
+        raise ValueError(f"{name} holds NaN or infinity")
+
+
+def _directions(z, num_projections, directions, generator):
+    """The given directions, checked, or fresh ones: (N, D) like z."""
+    if directions is None:
+        return random_directions(num_projections, z.shape[-1], device=z.device, dtype=z.dtype, generator=generator)
+    if directions.dim() != 2 or directions.shape[1] != z.shape[-1] or 0 in directions.shape:
+        raise ValueError(f"directions must have shape (N, {z.shape[-1]}), got {tuple(directions.shape)}")
+    if directions.device != z.device or not directions.is_floating_point():
+        raise ValueError(
+            f"directions must be floating point on {z.device} like z, got {directions.dtype} on {directions.device}"
+        )
+    _check_finite("directions", directions)
+    return directions.detach().to(z.dtype)

@@ -7,10 +7,12 @@ import json
 import math
 import os
 import platform
+import re
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
+import tomllib
 import typing
 import webbrowser
 from importlib import metadata
@@ -18,20 +20,20 @@ from pathlib import Path
 
 import torch
 
+from . import parallel
 from .augment import two_views
 from .data import DATASETS, DataError, load_data
 from .distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
-from .evaluate import evaluate
-from .figures import plot_training
-from .losses import objective
+from .evaluate import evaluate, extract_features
+from .figures import plot_features, plot_training
+from .losses import coordinate_loss, objective, rdmreg_loss, rgg_cf_loss, sigreg_loss
 from .model import RectifiedLpJEPA
+from .projections import random_directions
+from .storage import RunError, load_checkpoint, open_run_dir, save_checkpoint, write_atomically
 
 LOG_EVERY = 10  # steps; the metrics of so many steps wait on the device until they are read together
-METRICS = ("loss", "invariance", "regularizer", "nonzero_fraction")
-
-
-class RunError(Exception):
-    """A run that cannot start, go on or be resumed. The message says why, and what to do."""
+METRICS = ("loss", "invariance", "regularizer", "coordinate", "nonzero_fraction")
+REGULARIZERS = ("rdmreg", "rgg_cf", "sigreg", "none")
 
 
 def _option(default, text):
@@ -54,10 +56,12 @@ class PretrainConfig:
     p: float = _option(1.0, "shape of the target: 1 Laplace, 2 Gauss")
     mu: float = _option(0.0, "mean shift of the target before rectification; lower is sparser")
     rectify: bool = _option(True, "end the projector in a ReLU and rectify the target; without, this is LpJEPA")
-    regularizer: str = _option("rdmreg", "rdmreg, or none for the invariance term alone")
+    regularizer: str = _option("rdmreg", "rdmreg (Eq. 13), rgg_cf (one-sample), sigreg (Eq. 7, target N(0, I)) or none")
     num_projections: int = _option(256, "random directions per step")
+    direction_size: int | None = _option(None, "coordinates that a direction mixes, drawn for each; all by default")
     invariance_weight: float = _option(25.0, "weight of the invariance term")
     regularizer_weight: float = _option(125.0, "weight of the regularizer")
+    coordinate_weight: float = _option(0.0, "weight of matching each coordinate to the target's quantiles")
     batch_size: int = _option(256, "images per step, two views each; a last, shorter batch is dropped")
     epochs: int = _option(100, "passes over the training images; 0 evaluates the network as it was initialised")
     lr: float = _option(1e-3, "AdamW's learning rate")
@@ -79,15 +83,19 @@ class PretrainConfig:
             if isinstance(value, (int, float)):
                 require(field.name, math.isfinite(value), "finite")
         require("dataset", self.dataset in DATASETS, f"one of {', '.join(DATASETS)}")
-        require("regularizer", self.regularizer in ("rdmreg", "none"), "rdmreg or none")
+        require("regularizer", self.regularizer in REGULARIZERS, f"one of {', '.join(REGULARIZERS)}")
         require("schedule", self.schedule in ("constant", "cosine"), "constant or cosine")
         require("device", self.device in ("auto", "cpu", "cuda", "mps"), "auto, cpu, cuda or mps")
         for name in ("p", "lr"):
             require(name, getattr(self, name) > 0, "positive")
         for name in ("dim", "num_projections"):
             require(name, getattr(self, name) >= 1, "at least 1")
+        size = self.direction_size
+        require("direction_size", size is None or 1 <= size <= self.dim, f"from 1 to dim ({self.dim})")
         require("batch_size", self.batch_size >= 2, "at least 2: BatchNorm and the loss compare images with each other")
-        for name in ("epochs", "seed", "weight_decay", "invariance_weight", "regularizer_weight", "checkpoint_seconds"):
+        for name in ("epochs", "seed", "weight_decay", "checkpoint_seconds"):
+            require(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("invariance_weight", "regularizer_weight", "coordinate_weight"):
             require(name, getattr(self, name) >= 0, "at least 0")
 
 
@@ -106,7 +114,8 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
 
     Args:
         config: a `PretrainConfig`.
-        run_dir: folder for ``log.jsonl``, ``checkpoint.pt``, ``result.json`` and ``figure.png``; made if need be.
+        run_dir: folder for ``log.jsonl``, ``checkpoint.pt``, ``result.json``, ``figure.png`` (training) and
+            ``features.png`` (which images switch a coordinate on); made if need be.
         resume: go on from the checkpoint in ``run_dir``. On a CPU the run then ends with the same weights, bit for
             bit, as one that was never interrupted.
         progress: show a progress bar.
@@ -119,25 +128,43 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         RunError: if the folder cannot be written or holds another run, if the checkpoint cannot be used, or if the
             loss is no longer finite.
     """
-    run_dir = _open_run_dir(config, run_dir, resume)
-    # What the libraries draw globally (weights, dropout) follows the seed too, and the caller's own state comes back.
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        try:
-            run = Run(config, run_dir)
-            if resume:
-                run.restore()
-        except BaseException:
-            if not any(run_dir.iterdir()):
-                run_dir.rmdir()  # a run that could not start leaves no folder
-            raise
-        try:
-            train(run, progress)
-        except KeyboardInterrupt:
-            kept = f"go on from step {run.saved_step} with" if run.saved_step else "there is no checkpoint yet for"
-            print(f"\ninterrupted at step {run.step}; {kept} --run-dir {run_dir} --resume", file=sys.stderr)
-            raise
-        final = evaluate(run.model, run.data)
+    device, lock = parallel.start(choose_device(config.device)), None
+    try:
+        # One process writes. The others join in the work and stop when training ends.
+        run_dir = Path(run_dir)
+        if parallel.rank() == 0:
+            lock = open_run_dir(run_dir, resume)
+        # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back.
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            try:
+                run = Run(config, run_dir, device)
+                if resume:
+                    run.restore()
+            except BaseException:
+                if lock and {path.name for path in run_dir.iterdir()} <= {".lock"}:
+                    lock.release()
+                    shutil.rmtree(run_dir)  # a run that could not start leaves no folder
+                raise
+            try:
+                train(run, progress)
+            except KeyboardInterrupt:
+                kept = f"go on from step {run.saved_step} with" if run.saved_step else "there is no checkpoint yet for"
+                print(f"\ninterrupted at step {run.step}; {kept} --run-dir {run_dir} --resume", file=sys.stderr)
+                raise
+            if parallel.rank() > 0:
+                return None, run.model
+            final = evaluate(run.model, run.data)
+        return _finish(run, final), run.model
+    finally:
+        if lock:
+            lock.release()
+        parallel.stop()
+
+
+def _finish(run, final):
+    """Write the result and the figures of a run that is trained and evaluated; returns the result."""
+    config, run_dir = run.config, run.run_dir
     final["expected_nonzero_fraction"] = expected_nonzero_fraction(config)
     final["seconds"] = round(run.seconds(), 1)
     options = dataclasses.asdict(config) | {"data_dir": None}  # where the data lay is nobody else's concern
@@ -146,21 +173,24 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
     if run.epochs:
         figure = plot_training(result)
         write_atomically(run_dir / "figure.png", lambda file: figure.savefig(file, format="png", dpi=150))
-    return result, run.model
+    images = run.data.test_images[:2000]
+    sheet = plot_features(extract_features(run.model, run.data, images)[1], images)
+    write_atomically(run_dir / "features.png", lambda file: sheet.savefig(file, format="png", dpi=150))
+    return result
 
 
 def train(run, progress=True):
     """The training loop: every step until the last epoch's end, with a log entry every few steps."""
     from tqdm import tqdm
 
-    pending = []
-    with tqdm(total=run.total_steps, initial=run.step, unit="step", disable=not progress) as bar:
+    pending, hidden = [], not progress or parallel.rank() > 0
+    with tqdm(total=run.total_steps, initial=run.step, unit="step", disable=hidden) as bar:
         while run.step < run.total_steps:
             position = run.step % run.steps_per_epoch
             if position == 0:
-                run.order = torch.randperm(len(run.data.train_images), generator=run.host)
+                run.order = parallel.from_first(torch.randperm(len(run.data.train_images), generator=run.host))
             batch = run.order[position * run.config.batch_size :][: run.config.batch_size]
-            pending.append(train_step(run, batch))
+            pending.append(train_step(run, batch[parallel.rank() :: parallel.world_size()]))
             run.step += 1
             end_of_epoch = run.step % run.steps_per_epoch == 0
             if len(pending) == LOG_EVERY or end_of_epoch:
@@ -168,55 +198,100 @@ def train(run, progress=True):
                 bar.update(len(pending))
                 bar.set_postfix_str(run.summary())
                 pending.clear()
-                if time.perf_counter() - run.saved_at >= run.config.checkpoint_seconds:
+                if run.is_time_to_save():
                     run.save()
     if run.step > run.saved_step:
         run.save()
 
 
 def train_step(run, batch):
-    """One step of Eq. 14–15 on the images with the given indices; returns the four METRICS, still on the device."""
+    """One step of Eq. 14–15 on the images with the given indices (with several ranks, this rank's share of them).
+
+    Returns the METRICS, still on the device. Raises RunError if memory runs out or, on the CPU, at NaN.
+    """
+    try:
+        return _train_step(run, batch)
+    except ValueError as error:  # on the CPU the losses refuse NaN by themselves
+        raise RunError(f"training stopped at step {run.step + 1}: {error}. A lower lr may help.") from error
+    except RuntimeError as error:  # torch.OutOfMemoryError on CUDA; on a CPU only the message tells
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            size = run.config.batch_size
+            raise RunError(f"out of memory with batch_size {size}: try batch_size {max(2, size // 2)}") from error
+        raise
+
+
+def _train_step(run, batch):
     config, images = run.config, run.data.train_images[batch.to(run.device)]
     views = run.data.normalize(two_views(images, generator=run.host).flatten(0, 1))  # (2B, 3, H, W)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
         # Both views in one pass, so that BatchNorm sees them together (the minimal example takes two passes).
-        _, z = run.model(views.contiguous(memory_format=torch.channels_last))
+        _, z = run.network(views.contiguous(memory_format=torch.channels_last))
     z = z.float().unflatten(0, (2, -1))  # (2, B, D)
-    target = None if config.regularizer == "none" else sample_target(run, z.shape[1:])
-    try:
-        parts = objective(
-            z, target, invariance_weight=config.invariance_weight, regularizer_weight=config.regularizer_weight,
-            num_projections=config.num_projections, generator=run.generator,
-        )  # fmt: skip
-    except ValueError as error:  # on the CPU the loss refuses NaN by itself
-        raise RunError(f"training stopped at step {run.step + 1}: {error}. A lower lr may help.") from error
+    everyone = parallel.gather(z, dim=1) if config.regularizer != "none" or config.coordinate_weight else z
+    coordinate = coordinate_loss(everyone, run.law) if config.coordinate_weight else None
+    parts = objective(
+        z, regularizer(run, everyone), coordinate, invariance_weight=config.invariance_weight,
+        regularizer_weight=config.regularizer_weight, coordinate_weight=config.coordinate_weight,
+    )  # fmt: skip
     run.optimizer.zero_grad(set_to_none=True)
     parts["loss"].backward()
     run.optimizer.step()
     run.scheduler.step()
-    return torch.stack([*(parts[name].detach() for name in METRICS[:3]), (z.detach() != 0).float().mean()])
+    return torch.stack([*(parts[name].detach() for name in METRICS[:4]), (z.detach() != 0).float().mean()])
+
+
+def regularizer(run, z):
+    """The distribution term of Eq. 15 for the features of both views, (2, B, D), by the loss that the run asks for."""
+    ranks = parallel.world_size()
+    options = {"num_projections": run.config.num_projections // ranks, "generator": run.generator}
+    if run.config.direction_size:
+        options = {"directions": sparse_directions(run, run.config.num_projections // ranks, z.shape[-1])}
+    match run.config.regularizer:
+        case "rdmreg":
+            target = sample_target(run, (z.shape[1] // ranks, z.shape[2]))
+            return rdmreg_loss(z, parallel.gather(target, dim=0), **options)
+        case "rgg_cf":
+            return rgg_cf_loss(z, run.law, **options)
+        case "sigreg":
+            return sigreg_loss(z, **options)
+
+
+def sparse_directions(run, n, d):
+    """Unit directions that each mix `direction_size` coordinates, chosen at random: (n, d)."""
+    options = {"device": run.device, "generator": run.generator}
+    chosen = torch.rand(n, d, **options).topk(run.config.direction_size).indices
+    return torch.zeros(n, d, device=run.device).scatter_(1, chosen, random_directions(n, chosen.shape[1], **options))
 
 
 def sample_target(run, shape):
     """Samples of the law that the features are to follow: RGG, or the law before rectification."""
-    config = run.config
-    if config.rectify:
-        return sample_rgg(shape, config.p, config.mu, device=run.device, generator=run.generator)
-    scale = unit_variance_scale(config.p)
-    loc = torch.full(shape, config.mu, device=run.device)
-    return GeneralizedGaussian(loc, scale, config.p).sample()  # from the global generator, which the seed sets too
+    if run.config.rectify:
+        return sample_rgg(shape, run.config.p, run.config.mu, device=run.device, generator=run.generator)
+    return run.law.sample(shape).float()  # from the global generator, which the seed sets too
+
+
+def target_law(config, device="cpu"):
+    """The law of a coordinate that a run aims at."""
+    law = RectifiedGeneralizedGaussian if config.rectify else GeneralizedGaussian
+    parameters = (config.mu, unit_variance_scale(config.p), config.p)
+    return law(*(torch.tensor(v, dtype=torch.float64, device=device) for v in parameters))
 
 
 class Run:
     """The state of one run: what a step changes, what a checkpoint holds, and where both are written."""
 
-    def __init__(self, config, run_dir):
+    def __init__(self, config, run_dir, device=None):
         self.config, self.run_dir = config, run_dir
         self.started = time.perf_counter()
-        self.device = _device(config.device)
+        self.device = device or choose_device(config.device)
+        ranks = parallel.world_size()
+        for name in ("batch_size", "num_projections"):
+            if getattr(config, name) % ranks:
+                raise ValueError(f"{name} must be divisible by the {ranks} processes, got {getattr(config, name)}")
         self.bfloat16 = self.device.type == "cuda" or (
             self.device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
         )
+        self.law = _law(config, self.device)
         self.data = load_data(config.dataset, config.data_dir).to(self.device)
         self.steps_per_epoch = len(self.data.train_images) // config.batch_size
         if self.steps_per_epoch == 0:
@@ -227,13 +302,16 @@ class Run:
         self.total_steps = config.epochs * self.steps_per_epoch
         self.model = RectifiedLpJEPA(config.backbone, config.dim, config.rectify, config.cifar_stem)
         self.model.to(self.device, memory_format=torch.channels_last).train()
+        self.network = parallel.wrap(self.model, self.device)  # the same parameters
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=self.device.type != "mps"
         )
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.lr_factor)
         # Views and epoch order are drawn on the host, directions and target samples on the device.
-        self.host = torch.Generator().manual_seed(config.seed)
-        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        # Each rank has its own; rank 0's are those of a run without ranks.
+        seed = config.seed + 1_000_003 * parallel.rank()
+        self.host = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
         self.step, self.order, self.epochs, self.epoch_metrics = 0, None, [], []
         self.saved_step, self.saved_at, self.earlier_seconds = 0, self.started, 0.0
         self.logged_at = self.started
@@ -249,7 +327,7 @@ class Run:
 
     def log(self, pending, end_of_epoch):
         """Read the metrics of the last steps, stop on NaN, append a line to the log and close the epoch if it ends."""
-        metrics = torch.stack(pending).cpu()  # the only place where the loop waits for the device
+        metrics = parallel.average(torch.stack(pending)).cpu()  # the only place where the loop waits for the device
         finite = metrics[:, 0].isfinite()
         if not finite.all():
             step = self.step - len(pending) + 1 + int((~finite).nonzero()[0])
@@ -260,14 +338,15 @@ class Run:
         self.epoch_metrics.append([*metrics.mean(dim=0).tolist(), len(pending), speed])
         epoch = (self.step - 1) // self.steps_per_epoch + 1
         line = {"step": self.step, "epoch": epoch, **_named(metrics.mean(dim=0).tolist(), speed)}
-        with open(self.run_dir / "log.jsonl", "a") as log:
-            log.write(json.dumps(line) + "\n")
+        if parallel.rank() == 0:
+            with open(self.run_dir / "log.jsonl", "a") as log:
+                log.write(json.dumps(line) + "\n")
         self.last = line
         if end_of_epoch:
             rows = torch.tensor(self.epoch_metrics, dtype=torch.float64)
-            weight = rows[:, 4]
-            means = (rows[:, :4] * weight[:, None]).sum(dim=0) / weight.sum()
-            speed = weight.sum() / (weight / rows[:, 5]).sum()
+            weight = rows[:, -2]
+            means = (rows[:, :-2] * weight[:, None]).sum(dim=0) / weight.sum()
+            speed = weight.sum() / (weight / rows[:, -1]).sum()
             self.epochs.append({"epoch": epoch, **_named(means.tolist(), speed.item())})
             self.epoch_metrics = []
 
@@ -279,8 +358,16 @@ class Run:
             f"non-zero {x['nonzero_fraction']:.3f}, {x['images_per_second']:.0f} images/s"
         )
 
+    def is_time_to_save(self):
+        """Whether the last checkpoint is old enough, by rank 0's clock."""
+        due = time.perf_counter() - self.saved_at >= self.config.checkpoint_seconds
+        return bool(parallel.from_first(torch.tensor(float(due), device=self.device)))
+
     def save(self):
         """Write the checkpoint: everything that the next step depends on. A crash leaves the old file or the new."""
+        for buffer in self.model.buffers():
+            parallel.from_first(buffer)  # BatchNorm's running statistics, where it is not synchronised
+        generators = (self.host.get_state(), self.generator.get_state(), *_global_generators())
         state = {
             "config": dataclasses.asdict(self.config),
             "model": self.model.state_dict(),
@@ -288,54 +375,60 @@ class Run:
             "scheduler": self.scheduler.state_dict(),
             "step": self.step,
             "order": self.order,
-            "generators": {"host": self.host.get_state(), "device": self.generator.get_state()},
-            "global_generators": _global_generators(),
+            "generators": parallel.collect(generators),  # of every rank
             "epochs": self.epochs,
             "epoch_metrics": self.epoch_metrics,
             "seconds": self.seconds(),
         }
-        write_atomically(self.run_dir / "checkpoint.pt", lambda file: torch.save(state, file))
+        if parallel.rank() == 0:
+            save_checkpoint(self.run_dir, state)
         self.saved_step, self.saved_at = self.step, time.perf_counter()
 
     def restore(self):
         """Take up the state of the checkpoint in the run's folder, and cut the log back to its step."""
-        path = self.run_dir / "checkpoint.pt"
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            options = state["config"]
-        except FileNotFoundError:
-            raise RunError(f"there is no checkpoint to resume in {self.run_dir}") from None
-        except Exception as error:  # torch.load fails in many ways on a file that is cut short
-            raise RunError(f"{path} is damaged or not a checkpoint of this program: {error}") from error
-        mine = dataclasses.asdict(self.config)
-        free = {"data_dir", "checkpoint_seconds"}  # these do not change what is computed
-        differing = [k for k in sorted((mine.keys() | options.keys()) - free) if mine.get(k) != options.get(k)]
+        state, warning = load_checkpoint(self.run_dir, self.device)
+        if warning and parallel.rank() == 0:
+            print(f"warning: {warning}", file=sys.stderr)
+        differing = differences(state["config"], self.config)
         if differing:
-            pairs = ", ".join(f"{k} {options.get(k)!r} there, {mine.get(k)!r} here" for k in differing)
-            raise RunError(f"{path} belongs to another configuration: {pairs}")
+            raise RunError(f"the checkpoint in {self.run_dir} belongs to another configuration: {differing}")
+        if len(state["generators"]) != parallel.world_size():
+            raise RunError(
+                f"the checkpoint in {self.run_dir} belongs to a run of {len(state['generators'])} processes, "
+                f"these are {parallel.world_size()}"
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.step = self.saved_step = state["step"]
         self.order = state["order"].cpu()
-        self.host.set_state(state["generators"]["host"].cpu())
-        self.generator.set_state(state["generators"]["device"].cpu())
-        _global_generators(state["global_generators"])
+        host, device, *everywhere = (s.cpu() for s in state["generators"][parallel.rank()])
+        self.host.set_state(host)
+        self.generator.set_state(device)
+        _global_generators(everywhere)
         self.epochs, self.epoch_metrics = state["epochs"], state["epoch_metrics"]
         self.earlier_seconds = state["seconds"]
-        log = self.run_dir / "log.jsonl"
-        lines = [line for line in log.read_text().splitlines(True) if line.endswith("\n")] if log.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= self.step]
-        write_atomically(log, "".join(kept).encode())
+        if parallel.rank() == 0:
+            log = self.run_dir / "log.jsonl"
+            lines = [line for line in log.read_text().splitlines(True) if line.endswith("\n")] if log.exists() else []
+            kept = [line for line in lines if json.loads(line)["step"] <= self.step]
+            write_atomically(log, "".join(kept).encode())
+
+
+def differences(options, config):
+    """In words, where options (a dict, as in a checkpoint or a result) lead to other numbers than a configuration."""
+    free = {"data_dir", "device", "checkpoint_seconds"}  # these do not change what is computed
+    known = {field.name: field.default for field in dataclasses.fields(PretrainConfig)}
+    there, here = known | options, dataclasses.asdict(config)
+    names = [name for name in sorted((there.keys() | here.keys()) - free) if there.get(name) != here.get(name)]
+    return ", ".join(f"{name} {there.get(name)!r} there, {here.get(name)!r} here" for name in names)
 
 
 def expected_nonzero_fraction(config):
     """Eq. 11's closed form for a run's target, per coordinate; None where there is no rectified target."""
-    if config.regularizer == "none" or not config.rectify:
+    if config.regularizer not in ("rdmreg", "rgg_cf") or not config.rectify:
         return None
-    scale = unit_variance_scale(config.p)
-    law = RectifiedGeneralizedGaussian(*(torch.tensor(v, dtype=torch.float64) for v in (config.mu, scale, config.p)))
-    return law.prob_active.item()
+    return target_law(config).prob_active.item()
 
 
 def provenance(run):
@@ -360,26 +453,23 @@ def provenance(run):
     }
 
 
-def write_atomically(path, content):
-    """Write bytes, or what a function writes to a file: ``path`` then holds its old content or all of the new."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with open(temporary, "wb") as file:
-            content(file) if callable(content) else file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _named(means, speed):
     return {**{k: round(v, 6) for k, v in zip(METRICS, means)}, "images_per_second": round(speed, 1)}
 
 
-def _device(name):
+def _law(config, device):
+    """The target's law on the run's device; None on MPS, which has no float64."""
+    if device.type != "mps":
+        return target_law(config, device)
+    if config.coordinate_weight or config.regularizer == "rgg_cf" or not config.rectify:
+        raise ValueError(
+            "device 'mps' has no float64: coordinate_weight, regularizer 'rgg_cf' and rectify=False need 'cpu'"
+        )
+    return None
+
+
+def choose_device(name):
+    """The device of that name; 'auto' is CUDA if there is one, else the CPU. ValueError if it is not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
@@ -389,10 +479,10 @@ def _device(name):
 
 def _global_generators(states=None):
     """The states of torch's global generators (for backbones with dropout), set first if given."""
-    if states is not None:
-        torch.set_rng_state(states[0].cpu())
+    if states:
+        torch.set_rng_state(states[0])
         if len(states) > 1:
-            torch.cuda.set_rng_state(states[1].cpu())
+            torch.cuda.set_rng_state(states[1])
     return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if torch.cuda.is_available() else [])]
 
 
@@ -405,46 +495,90 @@ def _processor():
         return platform.processor() or platform.machine()
 
 
-def _open_run_dir(config, run_dir, resume):
-    """Make the run's folder, and find out before any work is done whether it can be written."""
-    run_dir = Path(run_dir)
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=run_dir).close()
-    except OSError as error:
-        raise RunError(f"the output folder {run_dir} cannot be written: {error}") from error
-    if not resume and (run_dir / "checkpoint.pt").exists():
-        raise RunError(f"{run_dir} holds a run already: go on with --resume, or choose another folder")
-    return run_dir
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # the command line
 
 
 def parse_arguments(arguments=None):
-    """(config, run_dir, resume) from the command line; one option per field of `PretrainConfig`."""
+    """The parser, and what it read; options of `PretrainConfig` are there if they were given."""
     parser = argparse.ArgumentParser(
         prog="python -m rlpjepa.pretrain",
         description="Pretrain Rectified LpJEPA, evaluate it, and leave log, checkpoint, result and figure in a folder.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
     for field in dataclasses.fields(PretrainConfig):
         kind = {"action": argparse.BooleanOptionalAction} if field.type is bool else {"type": _types(field)[0]}
-        text = field.metadata["help"].replace("%", "%%")
-        parser.add_argument("--" + field.name.replace("_", "-"), default=field.default, help=text, **kind)
-    parser.add_argument("--run-dir", help="folder of this run (default: a new one in runs/)")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --run-dir")
-    options = vars(parser.parse_args(arguments))
-    run_dir, resume = options.pop("run_dir"), options.pop("resume")
+        text = f"{field.metadata['help']} (default: {field.default})".replace("%", "%%")
+        parser.add_argument("--" + field.name.replace("_", "-"), help=text, **kind)
+    parser.add_argument("--run-dir", default=None, help="folder of this run (default: a new one in runs/)")
+    parser.add_argument("--resume", action="store_true", default=False, help="go on from the checkpoint in --run-dir")
+    parser.add_argument(
+        "--sweep", default=None, metavar="FILE",
+        help="do all runs of a TOML file, one table of options each, [defaults] for all; results go beside the file, "
+        "finished runs are skipped, interrupted ones go on; options given here come before the file's",
+    )  # fmt: skip
+    return parser, parser.parse_args(arguments)
+
+
+def read_sweep(file, options=None):
+    """The runs of a sweep file, {name: `PretrainConfig`}.
+
+    The file is TOML: one table for each run, its options in it, and a table ``defaults`` for what they share.
+    ``options`` come before both.
+
+    Raises:
+        ValueError: if the file cannot be read, or if an option is unknown or not allowed; the message names the run.
+    """
     try:
-        config = PretrainConfig(**options)
-    except ValueError as error:
-        parser.error(str(error))
-    if resume and not run_dir:
-        parser.error("--resume needs the --run-dir of the run to go on with")
-    return config, Path(run_dir or f"runs/{config.dataset}-{datetime.datetime.now():%Y%m%d-%H%M%S}"), resume
+        tables = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"the sweep file {file} cannot be read: {error}") from error
+    defaults, runs = tables.pop("defaults", {}), {}
+    for name, table in tables.items():
+        try:
+            if not re.fullmatch(r"[\w.+-]+", name):
+                raise ValueError("the name of a run is that of its files: letters, digits and _ . + - only")
+            if not isinstance(table, dict):
+                raise ValueError("a run is a table of options")
+            runs[name] = PretrainConfig(**defaults | table | (options or {}))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{file}, run {name}: {error}") from error
+    if not runs:
+        raise ValueError(f"{file} names no runs")
+    return runs
+
+
+def sweep(file, options=None):
+    """Do the runs of a sweep file that are not done yet, one after the other; returns the number of those that failed.
+
+    The result of a run goes to NAME.json beside the file, its folder is runs/FILE/NAME. Started again, a sweep goes on
+    where it stopped; started twice, the two share the work.
+
+    Raises:
+        ValueError: as `read_sweep`.
+        RunError: if a result that lies there belongs to another configuration than the file's.
+    """
+    file, failed = Path(file), 0
+    runs = read_sweep(file, options)
+    done = {name: file.with_name(f"{name}.json") for name in runs}
+    for name, path in done.items():
+        if path.exists() and (differing := differences(json.loads(path.read_text())["config"], runs[name])):
+            raise RunError(f"{path} belongs to another configuration: {differing}")
+    for name, config in runs.items():
+        run_dir = Path("runs") / file.stem / name
+        if done[name].exists():
+            continue
+        print(f"{name}", flush=True)
+        try:
+            interrupted = any((run_dir / file).exists() for file in ("checkpoint.pt", "previous.pt"))
+            result, _ = pretrain(config, run_dir, resume=interrupted)
+            write_atomically(done[name], (json.dumps(result, indent=1) + "\n").encode())
+            print(report(result), flush=True)
+        except (ValueError, DataError, RunError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed += 1
+    return failed
 
 
 def report(result):
@@ -464,14 +598,29 @@ def report(result):
 
 def main(arguments=None):
     """Run from the command line; returns the exit status."""
-    config, run_dir, resume = parse_arguments(arguments)
+    parser, given = parse_arguments(arguments)
+    options = vars(given)
+    run_dir, resume, sweep_file = (options.pop(name) for name in ("run_dir", "resume", "sweep"))
+    if resume and not run_dir:
+        parser.error("--resume needs the --run-dir of the run to go on with")
+    if sweep_file and run_dir:
+        parser.error("--sweep chooses the folders of its runs itself: leave out --run-dir")
     try:
+        if sweep_file:
+            return 2 if sweep(sweep_file, options) else 0
+        try:
+            config = PretrainConfig(**options)
+        except ValueError as error:
+            parser.error(str(error))
+        run_dir = Path(run_dir or f"runs/{config.dataset}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
         result, _ = pretrain(config, run_dir, resume=resume)
     except KeyboardInterrupt:
         return 130
     except (ValueError, DataError, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if result is None:  # not the first rank
+        return 0
     print(report(result))
     figure = (run_dir / "figure.png").resolve()
     if figure.exists():

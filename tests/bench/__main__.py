@@ -1,19 +1,21 @@
-"""``make bench``: the package's training step beside the minimal example's, as ratios from one run.
+"""``make bench``: the package beside plain versions of the same thing, as ratios from one run.
 
-Both steps alternate, so that a busy machine slows them alike; the ratio is taken round by round.
+What is compared runs in turn, so that a busy machine slows all of it alike; ratios are taken round by round.
 """
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
+import ot
 import torch
 
-from rlpjepa import PretrainConfig, rdmreg_loss, sample_rgg, two_views
-from rlpjepa.pretrain import Run, train_step
-from tests.bench.plain import PlainTraining
+from rlpjepa import PretrainConfig, random_directions, rdmreg_loss, sample_rgg, two_views
+from rlpjepa.pretrain import Run, choose_device, train_step
+from tests.bench.plain import PlainTraining, plain_rdmreg, plain_sample_rgg
 
 
 def seconds(function, device):
@@ -25,55 +27,131 @@ def seconds(function, device):
     return time.perf_counter() - start
 
 
-def spread(values, unit="", digits=2):
-    """Median and range as text."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:.{digits}f}{unit} ({low:.{digits}f} to {high:.{digits}f})"
+def alternate(functions, rounds, repeats, device):
+    """{name: mean seconds of a call, one number a round} of functions that take turns."""
+    for function in functions.values():
+        seconds(function, device)  # warm-up
+    times = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            times[name].append(statistics.mean(seconds(function, device) for _ in range(repeats)))
+    return times
 
 
-def bench_step(rounds, steps, config):
-    """Time both steps in turn and print the ratio of their images per second."""
+class Table:
+    """Prints rows of median and range, and keeps them."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def title(self, text):
+        print(text, flush=True)
+
+    def row(self, name, values, unit, digits=2):
+        low, middle, high = min(values), statistics.median(values), max(values)
+        print(f"  {name:44} {middle:.{digits}f} {unit} ({low:.{digits}f} to {high:.{digits}f})", flush=True)
+        self.rows[name] = {"median": middle, "low": low, "high": high, "unit": unit}
+
+    def ratio(self, name, slow, fast, digits=2):
+        self.row(name, [a / b for a, b in zip(slow, fast, strict=True)], "times", digits)
+
+
+def bench_sampler(table, rounds, device):
+    """`sample_rgg` beside the plain sampler."""
+    table.title("sampler: sample_rgg((256, 512)), speed as a multiple of the plain sampler's")
+    with torch.device(device):
+        for p in (0.25, 1 / 3, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0):
+            times = alternate(
+                {"plain": lambda p=p: plain_sample_rgg((256, 512), p, 0.0),
+                 "own": lambda p=p: sample_rgg((256, 512), p, 0.0, device=device)},
+                rounds, 10, device,
+            )  # fmt: skip
+            table.ratio(f"sampler, p = {p:.2f}", times["plain"], times["own"])
+
+
+def bench_loss(table, rounds, device, size=256, dim=512):
+    """`rdmreg_loss` for two views, forward and backward, beside the plain loss, POT and the floor."""
+    table.title(f"loss: two views, B = {size}, D = {dim}, forward and backward; speed as a multiple of others'")
+    generator = torch.Generator(device).manual_seed(0)
+    z = sample_rgg((2, size, dim), device=device, generator=generator).requires_grad_()
+    target = sample_rgg((size, dim), mu=0.1, device=device, generator=generator)
+    rows = z.detach().flatten(0, 1)
+    for n in (256, 8192):
+
+        def draw(n=n):
+            return random_directions(n, dim, device=device)
+
+        def own():
+            rdmreg_loss(z, target, directions=draw()).backward()
+
+        def plain():
+            directions = draw()
+            sum(plain_rdmreg(view, target, directions=directions) / 2 for view in z).backward()
+
+        def pot():
+            directions = draw().T
+            sum(ot.sliced_wasserstein_distance(view, target, projections=directions) ** 2 / 2 for view in z).backward()
+
+        def floor():  # the directions and the matrix products that no way can do without
+            directions = draw()
+            projected = directions @ rows.T
+            directions @ target.T
+            projected.T @ directions
+
+        own_times = alternate(
+            {"own": own, "plain": plain, "pot": pot, "floor": floor}, rounds, 1 if n > 999 else 3, device
+        )
+        table.ratio(f"loss, N = {n}, against the plain loss", own_times["plain"], own_times["own"])
+        table.ratio(f"loss, N = {n}, against POT", own_times["pot"], own_times["own"])
+        table.ratio(f"loss, N = {n}, its time over the floor", own_times["own"], own_times["floor"])
+
+
+def bench_step(table, rounds, steps, config):
+    """The whole training step beside the minimal example's."""
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
         run = Run(config, Path(folder))
         plain = PlainTraining(run.data, run.device, config.batch_size)
         size, device = config.batch_size, run.device
         generator = torch.Generator().manual_seed(0)
+        z = torch.rand(2, size, config.dim, device=device, requires_grad=True)
 
-        def own_step():
+        def own():
             train_step(run, torch.randint(len(run.data.train_images), (size,), generator=generator))
 
         def data():
             run.data.normalize(two_views(run.data.train_images[:size], generator=generator))
 
-        z = torch.rand(2, size, config.dim, device=device, requires_grad=True)
-
         def loss():
             rdmreg_loss(z, sample_rgg(z.shape[1:], device=device)).backward()
 
-        for function in (own_step, plain.step, data, loss):
-            seconds(function, device)  # warm-up
-        plain_times, own_times, data_times, loss_times = [], [], [], []
-        for _ in range(rounds):
-            for function, times in (
-                (plain.step, plain_times), (own_step, own_times), (data, data_times), (loss, loss_times),
-            ):  # fmt: skip
-                times.append(statistics.mean(seconds(function, device) for _ in range(steps)))
-        print(f"{run.provenance['hardware']}, torch {torch.__version__}, {run.provenance['precision']}")
-        print(f"ResNet-18, {size} images a step, {rounds} rounds of {steps} steps; median (range)")
-        print(f"  plain step        {spread([size / t for t in plain_times], ' images/s', 0)}")
-        print(f"  rlpjepa step      {spread([size / t for t in own_times], ' images/s', 0)}")
-        print(f"  ratio             {spread([a / b for a, b in zip(plain_times, own_times)], ' times the plain step')}")
-        share = [100 * (d + e) / t for d, e, t in zip(data_times, loss_times, own_times)]
-        print(f"  two views + loss  {spread(share, ' % of the step', 1)}")
+        table.title(f"step: ResNet-18, {size} images, {run.provenance['precision']}")
+        times = alternate({"plain": plain.step, "own": own, "data": data, "loss": loss}, rounds, steps, device)
+        table.row("step, plain", [size / t for t in times["plain"]], "images/s", 0)
+        table.row("step, rlpjepa", [size / t for t in times["own"]], "images/s", 0)
+        table.ratio("step, against the plain step", times["plain"], times["own"])
+        share = [100 * (d + e) / t for d, e, t in zip(times["data"], times["loss"], times["own"], strict=True)]
+        table.row("step, share of two views and loss", share, "%", 1)
+        return run.provenance
 
 
 def main():
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2, help="steps per round")
+    parser.add_argument("--steps", type=int, default=2, help="training steps per round")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--out", type=Path, help="also write the numbers and where they come from to this JSON file")
     options = parser.parse_args()
-    bench_step(options.rounds, options.steps, PretrainConfig(device=options.device))
+    config, table = PretrainConfig(device=options.device), Table()
+    device = choose_device(options.device)
+    print(f"{options.rounds} rounds; median (lowest to highest)")
+    bench_sampler(table, options.rounds, device)
+    bench_loss(table, options.rounds, device)
+    provenance = bench_step(table, options.rounds, options.steps, config)
+    print(f"{provenance['hardware']}, torch {torch.__version__}")
+    if options.out:
+        command = f"python -m tests.bench --rounds {options.rounds} --steps {options.steps} --device {options.device}"
+        record = {"command": command, "provenance": provenance, "rows": table.rows}
+        options.out.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
