@@ -8,7 +8,7 @@ ARGS ?=
 # What `make pretrain` does without ARGS: a small network on the embedded images, a minute or two on a laptop.
 DEMO := --dataset shapes --backbone test_byobnet --dim 256 --lr 2e-3 --epochs 12
 
-.PHONY: help lab test test-fast lint pretrain bench sync run-notebooks clean
+.PHONY: help lab test test-fast lint pretrain bench sync run-notebooks student slides clean
 
 help:
 	@echo "make lab            open JupyterLab on notebooks/ (ARGS=... goes to jupyter lab)"
@@ -18,6 +18,8 @@ help:
 	@echo "make bench          speed, as ratios (ARGS=... goes to the benchmark)"
 	@echo "make sync           bring the notebooks up to date with their .py files"
 	@echo "make run-notebooks  execute the notebooks in place"
+	@echo "make student        the notebooks without solutions, in build/student/"
+	@echo "make slides         one HTML slide show per chapter, in build/slides/"
 	@echo "make lint           style of the Python files"
 	@echo "make clean          remove what was made: .venv, build/, caches (not data/ or runs/)"
 
@@ -54,6 +56,18 @@ sync: $(ENV)
 run-notebooks: sync
 	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 	$(BIN)/jupyter nbconvert --to notebook --inplace --CoalesceStreamsPreprocessor.enabled=True notebooks/*.ipynb
+
+student: $(ENV)
+	rm -rf build/student
+	$(BIN)/jupyter nbconvert --log-level WARN --to notebook --output-dir build/student \
+		--TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_cell_tags solution \
+		--TagRemovePreprocessor.remove_cell_tags skip-student \
+		--TagRemovePreprocessor.remove_all_outputs_tags stub --TagRemovePreprocessor.remove_all_outputs_tags check \
+		notebooks/*.ipynb
+
+slides: $(ENV)
+	rm -rf build/slides
+	$(BIN)/jupyter nbconvert --log-level WARN --to slides --output-dir build/slides notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
