@@ -56,6 +56,7 @@ class PretrainConfig:
     p: float = _option(1.0, "shape of the target: 1 Laplace, 2 Gauss")
     mu: float = _option(0.0, "mean shift of the target before rectification; lower is sparser")
     rectify: bool = _option(True, "end the projector in a ReLU and rectify the target; without, this is LpJEPA")
+    rectify_target: bool | None = _option(None, "whether the target is rectified, if not as the projector is")
     regularizer: str = _option("rdmreg", "rdmreg (Eq. 13), rgg_cf (one-sample), sigreg (Eq. 7, target N(0, I)) or none")
     num_projections: int = _option(256, "random directions per step")
     direction_size: int | None = _option(None, "coordinates that a direction mixes, drawn for each; all by default")
@@ -265,14 +266,19 @@ def sparse_directions(run, n, d):
 
 def sample_target(run, shape):
     """Samples of the law that the features are to follow: RGG, or the law before rectification."""
-    if run.config.rectify:
+    if is_rectified(run.config):
         return sample_rgg(shape, run.config.p, run.config.mu, device=run.device, generator=run.generator)
     return run.law.sample(shape).float()  # from the global generator, which the seed sets too
 
 
+def is_rectified(config):
+    """Whether a run's target is rectified."""
+    return config.rectify if config.rectify_target is None else config.rectify_target
+
+
 def target_law(config, device="cpu"):
     """The law of a coordinate that a run aims at."""
-    law = RectifiedGeneralizedGaussian if config.rectify else GeneralizedGaussian
+    law = RectifiedGeneralizedGaussian if is_rectified(config) else GeneralizedGaussian
     parameters = (config.mu, unit_variance_scale(config.p), config.p)
     return law(*(torch.tensor(v, dtype=torch.float64, device=device) for v in parameters))
 
@@ -426,7 +432,7 @@ def differences(options, config):
 
 def expected_nonzero_fraction(config):
     """Eq. 11's closed form for a run's target, per coordinate; None where there is no rectified target."""
-    if config.regularizer not in ("rdmreg", "rgg_cf") or not config.rectify:
+    if config.regularizer not in ("rdmreg", "rgg_cf") or not is_rectified(config):
         return None
     return target_law(config).prob_active.item()
 
@@ -461,9 +467,9 @@ def _law(config, device):
     """The target's law on the run's device; None on MPS, which has no float64."""
     if device.type != "mps":
         return target_law(config, device)
-    if config.coordinate_weight or config.regularizer == "rgg_cf" or not config.rectify:
+    if config.coordinate_weight or config.regularizer == "rgg_cf" or not is_rectified(config):
         raise ValueError(
-            "device 'mps' has no float64: coordinate_weight, regularizer 'rgg_cf' and rectify=False need 'cpu'"
+            "device 'mps' has no float64: coordinate_weight, regularizer 'rgg_cf' and an unrectified target need 'cpu'"
         )
     return None
 
@@ -508,7 +514,7 @@ def parse_arguments(arguments=None):
         allow_abbrev=False,
     )
     for field in dataclasses.fields(PretrainConfig):
-        kind = {"action": argparse.BooleanOptionalAction} if field.type is bool else {"type": _types(field)[0]}
+        kind = {"action": argparse.BooleanOptionalAction} if bool in _types(field) else {"type": _types(field)[0]}
         text = f"{field.metadata['help']} (default: {field.default})".replace("%", "%%")
         parser.add_argument("--" + field.name.replace("_", "-"), help=text, **kind)
     parser.add_argument("--run-dir", default=None, help="folder of this run (default: a new one in runs/)")
