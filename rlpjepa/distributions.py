@@ -13,7 +13,6 @@ The laws come first, then `sample_rgg` and the choice of mu and sigma. The speci
 `special`; those work in float64 whatever goes in and comes out, which is what keeps float32 accurate.
 """
 
-import functools
 import math
 import numbers
 
@@ -22,32 +21,17 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.kl import register_kl
 
 from . import special
-
-
-class _Between(constraints.Constraint):
-    """An open interval, for tensors and numbers. (torch's `real` and `positive` would let infinity pass.)"""
-
-    def __init__(self, low, high):
-        self.low, self.high = low, high
-
-    def check(self, value):
-        return (self.low < value) & (value < self.high)
-
-    def __repr__(self):
-        return f"({self.low}, {self.high})"
-
-
-_FINITE, _POSITIVE, _FRACTION = _Between(-math.inf, math.inf), _Between(0, math.inf), _Between(0, 1)
+from .arguments import FINITE, POSITIVE, broadcast, check_numbers, in_float64
 
 
 class _Law(Distribution):
     """What the three laws share. Each adds, in float64: _log_prob, _log_survival, _cdf, _quantile and _moments."""
 
-    arg_constraints = {"loc": _FINITE, "scale": _POSITIVE, "p": _POSITIVE}
+    arg_constraints = {"loc": FINITE, "scale": POSITIVE, "p": POSITIVE}
     has_rsample = True
 
     def __init__(self, loc, scale, p, validate_args=None):
-        self.loc, self.scale, self.p = _broadcast(loc=loc, scale=scale, p=p)
+        self.loc, self.scale, self.p = broadcast(loc=loc, scale=scale, p=p)
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
@@ -91,7 +75,7 @@ class _Law(Distribution):
         return self._evaluate(quantile, q, "q", allowed)
 
     def _evaluate(self, function, value, name="value", allowed=None):
-        value, _ = _broadcast(**{name: value, "loc": self.loc})
+        value, _ = broadcast(**{name: value, "loc": self.loc})
         allowed = allowed or self.support
         if self._validate_args and not allowed.check(value).all():
             raise ValueError(f"{name} must satisfy {allowed}, got {value}")
@@ -312,7 +296,7 @@ def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, gen
         ValueError: unless p and sigma are positive and finite, mu is finite, shape holds integers >= 0 and dtype is a
             floating one. For a p, mu or sigma of each coordinate use RectifiedGeneralizedGaussian.
     """
-    _check_numbers(p=p, mu=mu, sigma=1.0 if sigma is None else sigma)
+    check_numbers(p=p, mu=mu, sigma=1.0 if sigma is None else sigma)
     if not isinstance(shape, (tuple, list)) or not all(isinstance(n, numbers.Integral) and n >= 0 for n in shape):
         raise ValueError(f"shape must be a tuple of integers >= 0, got {shape!r}")
     dtype = torch.get_default_dtype() if dtype is None else dtype
@@ -340,7 +324,7 @@ def unit_variance_scale(p):
 
     A number gives a float, a tensor a tensor of its shape and dtype. ValueError unless p is positive and finite.
     """
-    return _in_float64(lambda p: torch.exp(-special.log_variance(p) / 2), p=p)
+    return in_float64(lambda p: torch.exp(-special.log_variance(p) / 2), p=p)
 
 
 def rectified_unit_variance_scale(p, mu):
@@ -368,7 +352,7 @@ def rectified_unit_variance_scale(p, mu):
             high = high.detach() - log_variance / slope.detach()
         return high.exp()
 
-    return _in_float64(solve, p=p, mu=mu)
+    return in_float64(solve, p=p, mu=mu)
 
 
 def mu_for_l0(fraction, p, sigma=None):
@@ -382,45 +366,4 @@ def mu_for_l0(fraction, p, sigma=None):
         sigma = torch.exp(-special.log_variance(p) / 2) if sigma is None else sigma
         return GeneralizedGaussian(0.0, sigma, p, validate_args=False)._quantile(fraction, 1 - fraction)
 
-    return _in_float64(solve, fraction=fraction, p=p, **({} if sigma is None else {"sigma": sigma}))
-
-
-# ------------------------------------------------------------------- numbers and tensors in, tensors out, checked once
-
-_ALLOWED = {"mu": _FINITE, "sigma": _POSITIVE, "p": _POSITIVE, "fraction": _FRACTION}
-
-
-def _check_numbers(**named):
-    for name, value in named.items():
-        if not isinstance(value, numbers.Real) or not _ALLOWED[name].check(value):
-            raise ValueError(f"{name} must be a number in {_ALLOWED[name]}, got {value!r}")
-
-
-def _broadcast(**named):
-    """Numbers and floating-point tensors -> tensors of one shape and dtype, on the tensors' device."""
-    for name, value in named.items():
-        if not (value.is_floating_point() if isinstance(value, torch.Tensor) else isinstance(value, numbers.Real)):
-            raise ValueError(f"{name} must be a number or a floating-point tensor, got {value!r}")
-    tensors = [value for value in named.values() if isinstance(value, torch.Tensor)] or [torch.empty(())]
-    dtype = functools.reduce(torch.promote_types, [tensor.dtype for tensor in tensors])
-    values = [
-        value.to(dtype) if isinstance(value, torch.Tensor) else tensors[0].new_full((), value, dtype=dtype)
-        for value in named.values()
-    ]
-    try:
-        return torch.broadcast_tensors(*values)
-    except RuntimeError:
-        shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in zip(named, values, strict=True))
-        raise ValueError(f"shapes must broadcast, got {shapes}") from None
-
-
-def _in_float64(function, **named):
-    """function of float64 tensors: numbers give a float, tensors a tensor of their dtype."""
-    if not any(isinstance(value, torch.Tensor) for value in named.values()):
-        _check_numbers(**named)
-        return function(*(torch.tensor(v, dtype=torch.float64, device="cpu") for v in named.values())).item()
-    values = _broadcast(**named)
-    for name, value in zip(named, values, strict=True):
-        if value.device.type == "cpu" and not _ALLOWED[name].check(value).all():  # on CUDA looking would mean waiting
-            raise ValueError(f"{name} must lie in {_ALLOWED[name]}, got {value}")
-    return function(*(value.double() for value in values)).to(values[0].dtype)
+    return in_float64(solve, fraction=fraction, p=p, **({} if sigma is None else {"sigma": sigma}))

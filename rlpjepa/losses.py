@@ -6,6 +6,7 @@ import math
 import torch
 from torch.autograd.function import once_differentiable
 
+from .arguments import check_features, check_finite, check_law, full_precision
 from .projections import projected_characteristic_function, random_directions, remembered
 
 
@@ -26,7 +27,7 @@ def invariance_loss(z):
     """
     if z.dim() != 3 or z.shape[0] != 2 or not z.is_floating_point():
         raise ValueError(f"z must be a floating-point tensor of shape (2, B, D), got {z.dtype} {tuple(z.shape)}")
-    z = _full_precision(z)
+    z = full_precision(z)
     return (z[0] - z[1]).square().mean()
 
 
@@ -57,15 +58,15 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
             target or directions hold NaN or infinity. (On CUDA looking would stall the device; there the loss turns
             NaN.)
     """
-    _check_z(z)
+    check_features(z)
     if target.shape != z.shape[-2:] or target.device != z.device or not target.is_floating_point():
         raise ValueError(
             f"target must be floating point of shape {tuple(z.shape[-2:])} on {z.device} like z, "
             f"got {target.dtype} {tuple(target.shape)} on {target.device}"
         )
-    z = _full_precision(z)
+    z = full_precision(z)
     target = target.detach().to(z.dtype)
-    _check_finite("target", target)
+    check_finite("target", target)
     directions = _directions(z, num_projections, directions, generator)
     return _SlicedDistance.apply(z if z.dim() == 3 else z[None], target, directions)
 
@@ -148,12 +149,12 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
     Raises:
         ValueError: as `rdmreg_loss`, and unless num_knots is an integer ≥ 2 and t_max positive and finite.
     """
-    _check_z(z)
+    check_features(z)
     if isinstance(num_knots, bool) or not isinstance(num_knots, int) or num_knots < 2:
         raise ValueError(f"num_knots must be an integer of at least 2, got {num_knots!r}")
     if not 0 < t_max < math.inf:
         raise ValueError(f"t_max must be positive and finite, got {t_max!r}")
-    z = _full_precision(z)
+    z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
     t, weight = _knots(z, num_knots, t_max)
     return _epps_pulley(
@@ -182,12 +183,14 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
     Raises:
         ValueError: as `rdmreg_loss`, and if the distribution's parameters are not scalar or on another device than z.
     """
-    _check_z(z)
-    z = _full_precision(z)
+    check_features(z)
+    check_law(distribution, z.device)
+    z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
-    scale = remembered(distribution, "scale", lambda: distribution.variance.detach().double().sqrt())
+    scale = remembered(distribution, "scale", lambda: distribution.variance.double().sqrt())
     t, weight = _knots(z, 17, 3.0)
-    wanted = projected_characteristic_function(distribution, directions, t / scale)
+    with torch.autocast(z.device.type, enabled=False):
+        wanted = projected_characteristic_function(distribution, directions, t / scale)
     return _epps_pulley(z / scale.to(z.dtype), directions, t, weight, wanted)
 
 
@@ -208,16 +211,14 @@ def coordinate_loss(z, distribution):
     Raises:
         ValueError: as `rdmreg_loss`, and if batch_shape does not broadcast to (D,) or lies on another device.
     """
-    _check_z(z)
-    z = _full_precision(z)
+    check_features(z)
+    z = full_precision(z)
     size, d = z.shape[-2:]
-    if distribution.batch_shape not in ((), (1,), (d,)):
-        raise ValueError(f"distribution must have batch_shape () or ({d},), got {tuple(distribution.batch_shape)}")
+    check_law(distribution, z.device, d)
 
     def quantiles():
         levels = (torch.arange(size, dtype=torch.float64, device=z.device) + 0.5) / size
-        with torch.no_grad():
-            return distribution.icdf(levels.view(-1, *[1] * len(distribution.batch_shape))).reshape(size, -1).mT
+        return distribution.icdf(levels.view(-1, *[1] * len(distribution.batch_shape))).reshape(size, -1).mT
 
     wanted = remembered(distribution, ("quantiles", size), quantiles)  # (1, B) or (D, B)
     return (z.mT.sort(dim=-1).values - wanted.to(z.dtype)).square().mean()
@@ -271,23 +272,6 @@ def _knots(z, num_knots, t_max):
     return t, weight
 
 
-def _full_precision(x):
-    return x if x.dtype == torch.float64 else x.float()
-
-
-def _check_z(z):
-    if z.dim() not in (2, 3) or not z.is_floating_point():
-        raise ValueError(f"z must be floating point of shape (B, D) or (V, B, D), got {z.dtype} {tuple(z.shape)}")
-    if z.shape[-2] < 2 or 0 in z.shape:
-        raise ValueError(f"z must hold at least two samples per view, got shape {tuple(z.shape)}")
-    _check_finite("z", z)
-
-
-def _check_finite(name, value):
-    if value.device.type == "cpu" and not value.isfinite().all():
-        raise ValueError(f"{name} holds NaN or infinity")
-
-
 def _directions(z, num_projections, directions, generator):
     """The given directions, checked, or fresh ones: (N, D) like z."""
     if directions is None:
@@ -298,5 +282,5 @@ def _directions(z, num_projections, directions, generator):
         raise ValueError(
             f"directions must be floating point on {z.device} like z, got {directions.dtype} on {directions.device}"
         )
-    _check_finite("directions", directions)
+    check_finite("directions", directions)
     return directions.detach().to(z.dtype)

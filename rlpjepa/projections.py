@@ -4,12 +4,13 @@ What those numbers follow, when the coordinates are independent with a law of ch
 dimensions (`projected_marginal`), through its characteristic function in any (`projected_characteristic_function`).
 """
 
-import math
 import weakref
 from typing import NamedTuple
 
 import torch
 
+from . import special
+from .arguments import check_law
 from .distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian
 
 
@@ -112,7 +113,7 @@ def _interior(laws, c1, c2, y):
     high = torch.maximum(zero, far).minimum(_far(laws[0])).maximum(low)
     breaks = (low, (laws[0].loc + 0 * y).clamp(low, high), mode.clamp(low, high), high)
     ends = torch.stack(breaks).sort(0).values.unsqueeze(-1)
-    share, weight = _finite_rule(y)
+    share, weight = special.finite_rule(y)
     x = ends[:-1] + ends.diff(dim=0) * share  # (3, *shape of y, n)
     values = _density(laws[0], x) * _density(laws[1], (y.unsqueeze(-1) - c1 * x) / c2)
     return (ends.diff(dim=0) * weight * values).sum((0, -1)) / abs(c2)
@@ -121,21 +122,6 @@ def _interior(laws, c1, c2, y):
 def _far(law):
     """Where the density has fallen from its mode by a factor exp(−40)."""
     return law.loc.clamp_min(0) + law.scale * (40 * law.p) ** (1 / law.p)
-
-
-def _finite_rule(like, n=100):
-    """Points and weights for ∫ over (0, 1), dense at both ends: tanh-sinh quadrature (Takahasi and Mori, 1974)."""
-    u = torch.linspace(-3.1, 3.1, n, dtype=torch.float64, device=like.device)
-    share = torch.sigmoid(math.pi * u.sinh())
-    return share, share * torch.sigmoid(-math.pi * u.sinh()) * math.pi * u.cosh() * (6.2 / (n - 1))
-
-
-def _infinite_rule(law, n):
-    """Points and weights for ∫ over (0, ∞) of a density that falls like the law's, dense at 0 (same source)."""
-    reach = ((40 * law.p) ** (1 / law.p)).log().clamp_min(0.0) + 1
-    u = -4 + (reach + 4) * torch.linspace(0, 1, n, dtype=torch.float64, device=law.loc.device)
-    x = law.scale * torch.exp(u - torch.exp(-u))
-    return x, x * (1 + torch.exp(-u)) * (reach + 4) / (n - 1)
 
 
 @torch.no_grad()
@@ -157,17 +143,13 @@ def projected_characteristic_function(distribution, directions, t):
     Raises:
         ValueError: if the distribution's parameters are not scalar, or not on the directions' device.
     """
-    if distribution.batch_shape not in ((), (1,)) or distribution.loc.device != directions.device:
-        raise ValueError(
-            f"distribution must have scalar parameters on {directions.device}, "
-            f"got batch_shape {tuple(distribution.batch_shape)} on {distribution.loc.device}"
-        )
+    check_law(distribution, directions.device)
     table, spacing = remembered(distribution, "characteristic function", lambda: _tabulate(distribution))
     # log φ(c t) at equally spaced c > 0: real part, and phase followed from 0. φ is conjugate at negative c.
     size = directions.abs()
     step = size.max().clamp_min(torch.finfo(size.dtype).tiny) / KNOTS
     c = torch.arange(KNOTS + 1, device=directions.device) * step.double()
-    phi = _interpolate(table, c.unsqueeze(-1) * (t.double() / spacing))  # (KNOTS + 1, K)
+    phi = special.interpolate(table, c.unsqueeze(-1) * (t.double() / spacing))  # (KNOTS + 1, K)
     log_size = phi.abs().clamp_min(1e-30).log().to(size.dtype)
     turns = (phi[1:] * phi[:-1].conj()).angle()
     phase = torch.cat([turns.new_zeros(1, len(t)), turns.cumsum(0)]).to(size.dtype)
@@ -188,19 +170,12 @@ def projected_characteristic_function(distribution, directions, t):
 BLOCK, KNOTS = 256, 4096  # directions worked off at a time; intervals between 0 and the largest |c_j|
 
 
-def _interpolate(table, position):
-    """The table's values at real positions, counted in knots; NaN beyond its end."""
-    knot = position.abs().long().clamp(0, len(table) - 2)
-    rest = position.abs() - knot
-    return torch.lerp(table[knot], table[knot + 1], torch.where(rest <= 1, rest, math.nan).to(table.dtype))
-
-
 def _tabulate(distribution, knots=8192):
     """(φ at equally spaced t from 0 to 8 / standard deviation, the spacing), by quadrature over the density."""
     law = type(distribution)(*(v.double().reshape(()) for v in (distribution.loc, distribution.scale, distribution.p)))
     whole = isinstance(law, GeneralizedGaussian)
     start = law.loc if whole else law.loc.clamp_min(0)
-    (step, step_weight), (share, weight) = _infinite_rule(law, 3000), _finite_rule(law.loc, 400)
+    (step, step_weight), (share, weight) = special.infinite_rule(law, 3000), special.finite_rule(law.loc, 400)
     left = (start - step, step_weight) if whole else (start * share, start * weight)
     x, weight = torch.cat([start + step, left[0]]), torch.cat([step_weight, left[1]])
     weight = weight * law._log_prob(x).exp()
@@ -218,5 +193,6 @@ def remembered(distribution, key, compute):
     """compute(), done once per distribution object and key."""
     known = _memory.setdefault(distribution, {})
     if key not in known:
-        known[key] = compute()
+        with torch.inference_mode(False), torch.no_grad():
+            known[key] = compute()
     return known[key]

@@ -8,9 +8,10 @@ in float64 whatever goes in and comes out.
 """
 
 import math
-import numbers
 
 import torch
+
+from .arguments import check_draw, check_p
 
 
 def lp_norm(x, p, dim=-1, keepdim=False):
@@ -32,7 +33,7 @@ def lp_norm(x, p, dim=-1, keepdim=False):
         ValueError: if p is not a positive number, if x is not floating point, if dim is not a dimension of x or empty,
             or, on the CPU, if x holds NaN or infinity.
     """
-    _check_p(p)
+    check_p(p)
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
         raise ValueError(f"x must be a floating-point tensor, got {getattr(x, 'dtype', type(x).__name__)}")
     if isinstance(dim, bool) or not isinstance(dim, int) or not -x.dim() <= dim < x.dim() or x.shape[dim] == 0:
@@ -63,7 +64,7 @@ def sample_cone(n, d, p, *, device=None, dtype=None, generator=None):
 
     Source: Barthe, Guédon, Mendelson and Naor (2005), "A probabilistic approach to the geometry of the ℓp^n-ball".
     """
-    options, dtype = _check_options(n, d, p, device, dtype)
+    options, dtype = check_draw(n, d, p, device, dtype)
     v, gamma = _draw(n, d, p, options, generator)
     return _log_sizes(v, gamma, p).exp().copysign(v).to(dtype)
 
@@ -77,7 +78,7 @@ def sample_surface(n, d, p, *, device=None, dtype=None, generator=None):
 
     Args, Returns, Raises: as for `sample_cone`. Any d: nothing here needs d ≤ 3, where one can see the result.
     """
-    options, dtype = _check_options(n, d, p, device, dtype)
+    options, dtype = check_draw(n, d, p, device, dtype)
     if p in (1, 2, math.inf):  # the two measures are equal
         return sample_cone(n, d, p, device=device, dtype=dtype, generator=generator)
     points = torch.empty(0, d, **options)
@@ -160,20 +161,3 @@ def _log_mean_slope(d, p, knots=400):
         log_knots = (log_share + others * log_rest) / p + t.cosh().log()
         log_weights = (log_weights[:, None] + log_knots).flatten()
     return torch.logsumexp(log_weights + _log_l2((1 - 1 / p) * log_powers), 0) - log_weights.logsumexp(0)
-
-
-def _check_p(p):
-    if isinstance(p, bool) or not isinstance(p, numbers.Real) or not p > 0:
-        raise ValueError(f"p must be a positive number or inf, got {p!r}")
-
-
-def _check_options(n, d, p, device, dtype):
-    """Options for the float64 tensors that are drawn, and the dtype to return."""
-    for name, value in (("n", n), ("d", d)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    _check_p(p)
-    dtype = torch.get_default_dtype() if dtype is None else dtype
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise ValueError(f"dtype must be a floating one, got {dtype!r}")
-    return {"device": device, "dtype": torch.float64}, dtype

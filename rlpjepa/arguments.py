@@ -1,0 +1,109 @@
+"""What public functions accept: numbers and tensors are checked here, once, and brought to one form."""
+
+import functools
+import math
+import numbers
+
+import torch
+from torch.distributions import constraints
+
+
+class Between(constraints.Constraint):
+    """An open interval, for tensors and numbers. (torch's `real` and `positive` would let infinity pass.)"""
+
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+
+    def check(self, value):
+        return (self.low < value) & (value < self.high)
+
+    def __repr__(self):
+        return f"({self.low}, {self.high})"
+
+
+FINITE, POSITIVE, FRACTION = Between(-math.inf, math.inf), Between(0, math.inf), Between(0, 1)
+
+
+_ALLOWED = {"mu": FINITE, "sigma": POSITIVE, "p": POSITIVE, "fraction": FRACTION}
+
+
+def check_numbers(**named):
+    for name, value in named.items():
+        if not isinstance(value, numbers.Real) or not _ALLOWED[name].check(value):
+            raise ValueError(f"{name} must be a number in {_ALLOWED[name]}, got {value!r}")
+
+
+def broadcast(**named):
+    """Numbers and floating-point tensors -> tensors of one shape and dtype, on the tensors' device."""
+    for name, value in named.items():
+        if not (value.is_floating_point() if isinstance(value, torch.Tensor) else isinstance(value, numbers.Real)):
+            raise ValueError(f"{name} must be a number or a floating-point tensor, got {value!r}")
+    tensors = [value for value in named.values() if isinstance(value, torch.Tensor)] or [torch.empty(())]
+    dtype = functools.reduce(torch.promote_types, [tensor.dtype for tensor in tensors])
+    values = [
+        value.to(dtype) if isinstance(value, torch.Tensor) else tensors[0].new_full((), value, dtype=dtype)
+        for value in named.values()
+    ]
+    try:
+        return torch.broadcast_tensors(*values)
+    except RuntimeError:
+        shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in zip(named, values, strict=True))
+        raise ValueError(f"shapes must broadcast, got {shapes}") from None
+
+
+def in_float64(function, **named):
+    """function of float64 tensors: numbers give a float, tensors a tensor of their dtype."""
+    if not any(isinstance(value, torch.Tensor) for value in named.values()):
+        check_numbers(**named)
+        return function(*(torch.tensor(v, dtype=torch.float64, device="cpu") for v in named.values())).item()
+    values = broadcast(**named)
+    for name, value in zip(named, values, strict=True):
+        if value.device.type == "cpu" and not _ALLOWED[name].check(value).all():  # on CUDA looking would mean waiting
+            raise ValueError(f"{name} must lie in {_ALLOWED[name]}, got {value}")
+    return function(*(value.double() for value in values)).to(values[0].dtype)
+
+
+def check_p(p):
+    if isinstance(p, bool) or not isinstance(p, numbers.Real) or not p > 0:
+        raise ValueError(f"p must be a positive number or inf, got {p!r}")
+
+
+def check_draw(n, d, p, device, dtype):
+    """Options for the float64 tensors that are drawn, and the dtype to return."""
+    for name, value in (("n", n), ("d", d)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    check_p(p)
+    dtype = torch.get_default_dtype() if dtype is None else dtype
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ValueError(f"dtype must be a floating one, got {dtype!r}")
+    return {"device": device, "dtype": torch.float64}, dtype
+
+
+def full_precision(x):
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def check_features(z):
+    if z.dim() not in (2, 3) or not z.is_floating_point():
+        raise ValueError(f"z must be floating point of shape (B, D) or (V, B, D), got {z.dtype} {tuple(z.shape)}")
+    if z.shape[-2] < 2 or 0 in z.shape:
+        raise ValueError(f"z must hold at least two samples per view, got shape {tuple(z.shape)}")
+    check_finite("z", z)
+
+
+def check_finite(name, value):
+    if value.device.type == "cpu" and not value.isfinite().all():
+        raise ValueError(f"{name} holds NaN or infinity")
+
+
+def check_law(distribution, device, d=None):
+    """ValueError unless a law's parameters are scalar (or, where d is given, of shape (d,)) and on the device."""
+    shapes, words = [(), (1,)], "scalar parameters"
+    if d is not None:
+        shapes, words = [*shapes, (d,)], f"parameters that are scalar or of shape ({d},)"
+    if distribution.batch_shape not in shapes or distribution.loc.device != device:
+        raise ValueError(
+            f"distribution must have {words} on {device}, "
+            f"got shape {tuple(distribution.batch_shape)} on {distribution.loc.device}"
+        )
