@@ -484,7 +484,7 @@ def test_table_is_made_once_per_object_and_released_with_it(monkeypatch):
 
 @pytest.mark.parametrize("shape", [(2,), (3, 1), (1, 1)])
 def test_characteristic_function_needs_scalar_parameters(shape):
-    with pytest.raises(ValueError, match="distribution must have scalar parameters on cpu, got batch_shape"):
+    with pytest.raises(ValueError, match="distribution must have scalar parameters on cpu, got shape"):
         projected_characteristic_function(GeneralizedGaussian(torch.zeros(shape), 1.0, 1.0), ONE, torch.zeros(3))
 
 
