@@ -22,7 +22,8 @@
 # **What you need.** Vectors and norms, densities and expectations, and tensors in PyTorch. No GPU, no dataset.
 #
 # **Time.** About 45 minutes to read; the cells take less than a minute on two CPU cores. When you are short of time,
-# read sections 1, 3 and 6, which the other chapters build on, and look at the figures of the rest.
+# read sections 1, 3 and 6, which the other chapters build on, and look at the figures of the rest. The exercises at the
+# end take more than an hour together, the first of them five minutes.
 #
 # The series follows the blog post *Rectified LpJEPA* by Yilun Kuang; equations carry its numbers. Where a cell ends in
 # "agrees", it has checked the statement above it and would have stopped the notebook otherwise.
@@ -1055,7 +1056,296 @@ show(
 # The analogy has a limit, and the last number of the cell shows it. The zeros belong to the *mode of a posterior*. A
 # draw from the Laplace law is not zero, ever. Matching features to a Laplace target makes many of them small and none
 # of them zero.
+
+# %% [markdown]
+# ## Exercises
 #
+# Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
+# it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
+# at how: a formula, a loop and a simulation are equally welcome. The triangle opens a hint. (In the published notebooks a
+# worked solution follows each stub; the student edition, which `make student` writes, leaves them out.)
+
+# %%
+# ruff: noqa: F811 (a solution defines the name of its stub once more)
+import math
+
+import torch
+
+from rlpjepa.exercises import check
+from rlpjepa.spheres import lp_norm, sample_cone, sample_surface
+
+# %% [markdown] tags=["exercise"]
+# ### 01.1 · Four directions, of which one is wide (5 minutes)
+#
+# *Predict, then compute.* The columns of a large feature matrix $Z$ of shape $(n, 4)$ are independent, with mean zero
+# and standard deviations 3, 1, 1 and 1. Which effective rank (section 1) does it have as $n \to \infty$? First on
+# paper; then draw such a matrix and compare.
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# Independent columns of mean zero are nearly perpendicular when $n$ is large. So each singular value belongs to one
+# column. How does the length of a column depend on its standard deviation?
+#
+# </details>
+
+# %% tags=["stub"]
+predicted_rank = ...  # a number: your prediction
+
+# %% tags=["solution"]
+# Singular values in proportion 3 : 1 : 1 : 1, shares 1/2, 1/6, 1/6, 1/6; their entropy is (log 2 + log 6) / 2 = log √12.
+predicted_rank = math.sqrt(12)
+
+# %% [markdown] tags=["solution"]
+# About 3.46. One direction carries three quarters of the variance, and still the other three count almost fully: shares
+# of singular values are kinder than shares of variances, which would give 2.31. If the first standard deviation grows
+# without end, the effective rank falls to 1, though no column ever becomes constant: it measures collapse relative to
+# the widest direction.
+
+# %% tags=["check"]
+check("01.1", predicted_rank)
+
+# %% [markdown] tags=["exercise"]
+# ### 01.2 · Break the triangle inequality (10 minutes)
+#
+# *Break it, then explain.* A norm satisfies $\lVert\mathbf{x}+\mathbf{y}\rVert \le \lVert\mathbf{x}\rVert +
+# \lVert\mathbf{y}\rVert$. For $p < 1$ the quasi-norm $\lVert\cdot\rVert_p$ does not. Find, for any $p$ between 0 and 1,
+# two vectors that break it as badly as can be, that is with the largest possible
+#
+# $$\frac{\lVert\mathbf{x}+\mathbf{y}\rVert_p}{\lVert\mathbf{x}\rVert_p + \lVert\mathbf{y}\rVert_p} .$$
+#
+# How large is it, as a function of $p$? And where do you see it in the pictures of section 2?
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# Take $\mathbf{x}$ and $\mathbf{y}$ on the unit sphere. Then the ratio is $\lVert(\mathbf{x}+\mathbf{y})/2\rVert_p$, and
+# you look for a chord whose middle lies as far outside the sphere as possible. At $p = 1/2$, which two points would you
+# join?
+#
+# </details>
+
+
+# %% tags=["stub"]
+def break_triangle(p):
+    """Two vectors x and y, each of shape (d,) with a d of your choice, for 0 < p < 1."""
+    ...  # return x, y
+
+
+# %% tags=["solution"]
+def break_triangle(p):
+    return torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+
+
+# %% [markdown] tags=["solution"]
+# Two vectors of equal norm that share no coordinate: the tips of two spikes. The left side is $2^{1/p}$, the right side
+# 2, so the factor is $2^{1/p-1}$: 2 at $p = 1/2$ and 8 at $p = 1/4$. More is impossible. For $p \le 1$ one has
+# $|a+b|^p \le |a|^p + |b|^p$, hence $\lVert\mathbf{x}+\mathbf{y}\rVert_p^p \le A^p + B^p$ with the two norms $A$ and
+# $B$; and at a fixed $A + B$ the right side is largest for $A = B$.
+#
+# In the pictures: the sphere bends inwards between two spikes, so the straight line from tip to tip runs outside it.
+
+# %% tags=["check"]
+check("01.2", break_triangle)
+
+
+# %% [markdown] tags=["exercise"]
+# ### 01.3 · The mean radius (15 minutes)
+#
+# *Derive, then test.* Let $\mathbf{z}$ have $d$ independent coordinates $\mathcal{GN}_p(0, \sigma)$ and let
+# $r = \lVert\mathbf{z}\rVert_p$. Section 6 gives the law of $r^p$, and with it $\mathbb{E}\,r^p = d\,\sigma^p$. What is
+# $\mathbb{E}\,r$? Your function should also work at $d = 1000$. Compare with the mean radius of draws from `sample_gn`.
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# A Gamma variable $G$ of shape $a$ has the moments $\mathbb{E}\,G^k = \Gamma(a + k)/\Gamma(a)$, also for a $k$ that is
+# not an integer. Which power of $G$ is $r$? And for large arguments: `math.lgamma` is $\log\Gamma$.
+#
+# </details>
+
+
+# %% tags=["stub"]
+def mean_radius(d, p, sigma):
+    """E‖z‖ₚ, a number, for z with d independent coordinates GN_p(0, sigma)."""
+    ...
+
+
+# %% tags=["solution"]
+def mean_radius(d, p, sigma):
+    # r = σ (p G)^(1/p) with G ~ Gamma(d / p), so E r = σ p^(1/p) Γ((d + 1) / p) / Γ(d / p)
+    return sigma * p ** (1 / p) * math.exp(math.lgamma((d + 1) / p) - math.lgamma(d / p))
+
+
+# %% [markdown] tags=["solution"]
+# The root of the mean, $d^{1/p}\sigma$, is *not* the mean: at $d = 1$, $p = 1/2$ it is $\sigma$, and the mean is
+# $3\sigma/2$. For large $d$ the ratio of the two tends to 1, since the spread of $r$ relative to its mean falls as
+# $1/\sqrt{pd}$. So the thin shell of section 3 is relative: in absolute terms its width grows as $d^{1/p - 1/2}$, which
+# stays constant at $p = 2$ only. The shell of the Laplace law gets as wide as $\sqrt{d}$.
+
+# %% tags=["check"]
+check("01.3", mean_radius)
+
+
+# %% [markdown] tags=["exercise"]
+# ### 01.4 · Most spread out, under any constraint (20 minutes)
+#
+# *Derive, then test.* Sections 4 and 8 fix the mean of $z^2$ or $|z|^p$ and find Gauss or $\mathcal{GN}_p$. Fix the mean
+# of any function $\varphi(z)$ at a value $v$ instead. Which density on an interval has the largest entropy? Write it as
+# a function of three things: the values of $\varphi$ on a fine grid, $v$, and the grid. ($v$ will be less than the mean
+# of $\varphi$ under the uniform law, and more than the smallest $\varphi$.)
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# The proof in section 4 works for every density $g$ whose logarithm is a constant minus $\lambda\,\varphi(z)$. Two
+# numbers are left to choose. The constant makes the integral 1 (on the grid, a sum times a step). For $\lambda > 0$:
+# when it grows, the mean of $\varphi$ falls, so bisection finds it.
+#
+# </details>
+
+
+# %% tags=["stub"]
+def most_spread(phi, v, z):
+    """The density (m,), on the evenly spaced grid z (m,), of largest entropy whose mean of phi (m,) is v."""
+    ...
+
+
+# %% tags=["solution"]
+def most_spread(phi, v, z):
+    low, high = 0.0, 1e3  # λ lies between
+    for _ in range(60):
+        lam = (low + high) / 2
+        share = torch.softmax(-lam * phi, dim=0)  # exp(-λφ), divided by its sum
+        if (share * phi).sum() > v:
+            low = lam
+        else:
+            high = lam
+    return share / (z[1] - z[0])
+
+
+# %% [markdown] tags=["solution"]
+# The density is proportional to $\exp(-\lambda\varphi(z))$. With $\varphi = |z|^p$ this is $\mathcal{GN}_p$ again. With
+# $\varphi = \log(1 + z^2)$ it is $(1 + z^2)^{-\lambda}$: Student's laws, and Cauchy's for $\lambda = 1$, are the most
+# spread-out ones when a *logarithm* is fixed. So "maximum entropy" alone says nothing about a law: every positive
+# density is the most spread out when the mean of its own logarithm is fixed. What carries meaning is the constraint.
+
+# %% tags=["check"]
+check("01.4", most_spread)
+
+
+# %% [markdown] tags=["exercise"]
+# ### 01.5 · Lasso and ridge at once (20 minutes)
+#
+# *Change the prior.* Section 9 finds the posterior mode of a weight under a Laplace prior and under a Gaussian one. Take
+# both: a prior proportional to $\exp\bigl(-|w|/b - w^2/(2\tau^2)\bigr)$, known as the *elastic net*. With Gaussian
+# noise of variance $s^2$ and the least-squares value $\hat{w}$, what is the posterior mode? Is it exactly zero anywhere,
+# and what does it take off far out?
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# Let $\hat{w} > 0$ and suppose that the mode is positive. Set the slope of
+# $(w - \hat{w})^2/(2s^2) + w/b + w^2/(2\tau^2)$ to zero. For which $\hat{w}$ is the solution positive? Below that, no
+# positive $w$ is better than 0. For $\hat{w} < 0$ use symmetry.
+#
+# </details>
+
+
+# %% tags=["stub"]
+def elastic_net(w_hat, s, b, tau):
+    """Posterior mode for each least-squares value in the tensor w_hat (m,)."""
+    ...
+
+
+# %% tags=["solution"]
+def elastic_net(w_hat, s, b, tau):
+    lasso = w_hat.sign() * (w_hat.abs() - s**2 / b).clamp(min=0)
+    return lasso * tau**2 / (tau**2 + s**2)
+
+
+# %% [markdown] tags=["solution"]
+# First the lasso's threshold, then the ridge's shrinking. The zeros are the lasso's, on the same interval
+# $|\hat{w}| \le s^2/b$: the Gaussian part has slope 0 at $w = 0$ and cannot move the threshold. (In the other order the
+# threshold would be wrong.) Far out the mode keeps the ridge's fixed share of $\hat{w}$, less a fixed amount.
+
+# %% tags=["check"]
+check("01.5", elastic_net)
+
+
+# %% [markdown] tags=["exercise"]
+# ### 01.6 · Do cone and surface measure meet in high dimension? (open)
+#
+# In the plane the two measures differ (section 7). Naor and Romik showed in 2003 that for $p \ge 1$ their total
+# variation distance is at most a constant over $\sqrt{d}$, so that for features of 512 coordinates it is no concern. And
+# for $p < 1$?
+#
+# *First step, which can be checked:* estimate the distance in $d$ dimensions from draws. It should be accurate to
+# 0.02 for $p \ge 0.6$.
+#
+# *Then the open part:* how does it behave as $d$ grows, for each $p$? Is there a $p$ at which the answer changes? What
+# would that mean for a target with the directions of the surface measure?
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# With the cone measure's draws $\mathbf{u}$, section 7 gives the ratio $\rho = d\,\text{surface}/d\,\text{cone}$ as
+# $\lVert\mathbf{g}\rVert_2$ divided by its mean. The distance is $\frac12\,\mathbb{E}_\text{cone}|\rho - 1|$. In the
+# plane, `total_variation(p)` is the exact value. For the open part ask of $\sum_i |u_i|^{2p-2}$: does the law of large
+# numbers apply to it? When does a single $|t|^{2p-2}$, with $t \sim \mathcal{GN}_p$, have a mean?
+#
+# </details>
+
+
+# %% tags=["stub"]
+def cone_to_surface(d, p):
+    """Total variation distance between cone and surface measure in d dimensions, a number, from draws."""
+    ...
+
+
+# %% tags=["solution"]
+def cone_to_surface(d, p, n=20_000):
+    u = sample_cone(n, d, p, dtype=torch.float64, generator=torch.Generator().manual_seed(13)).abs()
+    slope = lp_norm(u ** (p - 1), 2)  # ‖g‖₂, (n,)
+    return (slope / slope.mean() - 1).abs().mean() / 2
+
+
+# %% tags=["check"]
+check("01.6", cone_to_surface)
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Discussion of the open part</summary>
+#
+# Below $p = 1/2$ this estimate is poor: $\lVert\mathbf{g}\rVert_2$ has no variance, and its sample mean is dominated by
+# a few draws near the spikes. A sturdier one draws from both measures and compares how often
+# $\lVert\mathbf{g}\rVert_2$ exceeds a limit $c$; since the ratio of the two measures grows with
+# $\lVert\mathbf{g}\rVert_2$, the largest difference over all $c$ (the statistic of the Kolmogorov–Smirnov test) *is* the
+# total variation distance. `sample_surface` gives the second sample. What we measured, to about 0.02:
+#
+# | p | d = 2 | 8 | 32 | 128 | 512 | 4096 |
+# | --- | --- | --- | --- | --- | --- | --- |
+# | 0.25 | 0.58 | 0.59 | 0.56 | 0.53 | 0.51 | 0.49 |
+# | 0.4 | 0.35 | 0.37 | 0.34 | 0.29 | 0.28 | 0.26 |
+# | 0.5 | 0.24 | 0.24 | 0.21 | 0.19 | 0.15 | 0.14 |
+# | 0.6 | 0.16 | 0.16 | 0.12 | 0.10 | 0.07 | 0.05 |
+# | 0.75 | 0.07 | 0.06 | 0.04 | 0.02 | 0.01 | 0.01 |
+#
+# The limits suggest a change at $p = 1/2$, and here is an argument, though not a proof. Up to a common factor the
+# ratio is the root of $\sum_i |t_i|^{2p-2}$ with independent $t_i \sim \mathcal{GN}_p$. Near zero $t$ has a positive
+# density, so $|t|^{2p-2}$ exceeds $x$ with a probability like $x^{-\alpha}$, $\alpha = 1/(2-2p)$. For $p > 1/2$ it has
+# a mean: the sum settles down, the ratio tends to 1 and the distance to 0, at the rate $1/\sqrt{d}$ once there is a
+# variance too ($p > 3/4$). For $p < 1/2$ the few coordinates nearest to zero dominate the sum in every dimension, the
+# ratio keeps a spread, and the distance tends to a positive number: with a stable law for the sum, to 0.44 at
+# $p = 1/4$ and 0.22 at $p = 0.4$. At $p = 1/2$ it should still fall to 0, but only as fast as logarithms do.
+#
+# So for $p < 1/2$ the two targets differ in any dimension, and they do so in the coordinates that are almost zero.
+# Whether a network learns better from one or the other is open. An experiment: chapter 05 with a target made of
+# `sample_surface` directions and the same radius. Since RDMReg compares values by the square of their distance, what
+# differs near zero only should hardly move it, and we would expect no difference; but we have not tried.
+#
+# </details>
+
+# %% [markdown]
 # ## What was shown
 #
 # (Names such as T1 are those of `claims.toml`, the list of statements that this series tests.)

@@ -24,7 +24,7 @@
 #
 # **Time.** The cells run in well under a minute on two CPU cores; reading takes about 40 minutes. When you are short of
 # time, read sections 2 to 4 and 10: the law, its count of non-zero entries, and how to choose $\mu$. Sections 6 and 7
-# (entropy) can wait.
+# (entropy) can wait. The exercises at the end take more than an hour together, the first of them five minutes.
 #
 # Two conventions. *Sparsity* is the fraction of zeros. And a value measured on random draws may differ from its
 # prediction by `LIMIT` standard errors; each such cell says how often a *true* statement would fail it by bad luck.
@@ -952,7 +952,289 @@ show(
 # equal sparsity, unit variance after rectification takes a much more negative one.
 #
 # In the module this is `mu_for_l0(fraction, p)`, whose argument is the *non-zero* fraction.
+
+# %% [markdown]
+# ## Exercises
 #
+# Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
+# it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
+# at how: a formula, a search and a loop are equally welcome. The triangle opens a hint. (In the published notebooks a
+# worked solution follows each stub; the student edition, which `make student` writes, leaves them out.)
+
+# %%
+# ruff: noqa: F811 (a solution defines the name of its stub once more)
+import math
+
+import torch
+
+from rlpjepa.distributions import RectifiedGeneralizedGaussian, unit_variance_scale
+from rlpjepa.exercises import check
+
+# %% [markdown] tags=["exercise"]
+# ### 02.1 · From one value of Eq. 11 to three others (5 minutes)
+#
+# *Predict, then compute.* At $p = 1$, unit variance before rectification ($\sigma = 1/\sqrt2$) and $\mu = -1$, the
+# non-zero fraction is 0.1216. With that number and a pocket calculator, what is it
+#
+# 1. at $\mu = -2$ with the same $\sigma$,
+# 2. at $\mu = +1$ with the same $\sigma$,
+# 3. at $\mu = -2$ with $\sigma = \sqrt2$, twice as large?
+#
+# Give three decimals or more, and compare with `active_fraction` afterwards.
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# A Laplace variable exceeds $|\mu|$ with probability $\frac12 e^{-|\mu|/\sigma}$. Mind the $\frac12$. Eq. 11 depends on
+# $\mu$ and $\sigma$ in one combination only.
+#
+# </details>
+
+# %% tags=["stub"]
+at_minus_2 = ...
+at_plus_1 = ...
+with_twice_the_scale = ...
+
+# %% tags=["solution"]
+given = 0.1216
+at_minus_2 = 2 * given**2  # (1/2) exp(2t) = 2 ((1/2) exp(t))²
+at_plus_1 = 1 - given  # the law is symmetric about μ
+with_twice_the_scale = given  # the same ratio μ/σ
+
+# %% tags=["check"]
+check("02.1", at_minus_2, at_plus_1, with_twice_the_scale)
+
+
+# %% [markdown] tags=["exercise"]
+# ### 02.2 · Draw without ReLU (10 minutes)
+#
+# *Build it another way.* Eq. 8 and 9 can be read as a recipe in two steps: a coin says whether $x$ is zero, and if it is
+# not, its size is drawn from the truncated law of Eq. 10. Write this sampler for $p = 1$ and $\mu \le 0$, without ReLU
+# and without drawing a negative number on the way. Which law is Eq. 10 here?
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# For $z > 0 \ge \mu$ one has $|z - \mu| = z + |\mu|$, and the factor $e^{-|\mu|/\sigma}$ goes into the constant. What is
+# left is an exponential law, of which mean? From a uniform $u$ on $[0, 1)$ it comes as minus its mean times
+# $\log(1 - u)$.
+#
+# </details>
+
+
+# %% tags=["stub"]
+def draw_in_two_steps(n, mu, sigma, generator):
+    """n independent draws (n,) from RGN_1(mu, sigma), for mu <= 0; all randomness from the torch.Generator."""
+    ...
+
+
+# %% tags=["solution"]
+def draw_in_two_steps(n, mu, sigma, generator):
+    active = torch.rand(n, generator=generator) < 0.5 * math.exp(mu / sigma)
+    size = -sigma * torch.log1p(-torch.rand(n, generator=generator))  # exponential of mean sigma
+    return active * size
+
+
+# %% [markdown] tags=["solution"]
+# An exponential of mean $\sigma$, whatever $\mu$ is: an exponential has no memory. So at $p = 1$ and $\mu \le 0$ the
+# location sets how *many* entries are non-zero and has no say in how large they are. For $p > 1$ they shrink as $\mu$
+# falls, for $p < 1$ they grow.
+
+# %% tags=["check"]
+check("02.2", draw_in_two_steps)
+
+
+# %% [markdown] tags=["exercise"]
+# ### 02.3 · Sparsity and scale at once (15 minutes)
+#
+# *Derive, then test.* You want a non-zero fraction $a \le 1/2$ and unit variance *after* rectification, at $p = 1$.
+# Section 9 solves for $\sigma$ by a search; here both $\mu$ and $\sigma$ have a closed form in $a$.
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# By exercise 02.2, $x$ is a coin with probability $a$ times an exponential variable of mean $\sigma$, whose mean square
+# is $2\sigma^2$. Write down $\mathbb{E}x$ and $\mathbb{E}x^2$. Then section 10 gives $\mu$ from $a$ and $\sigma$.
+#
+# </details>
+
+
+# %% tags=["stub"]
+def choose_mu_and_sigma(a):
+    """mu and sigma for which RGN_1(mu, sigma) has the non-zero fraction a (0 < a <= 1/2) and variance 1."""
+    ...  # return mu, sigma
+
+
+# %% tags=["solution"]
+def choose_mu_and_sigma(a):
+    sigma = 1 / math.sqrt(a * (2 - a))  # E x² - (E x)² = 2aσ² - a²σ²
+    return sigma * math.log(2 * a), sigma
+
+
+# %% [markdown] tags=["solution"]
+# As $a$ falls, $\sigma$ grows like $1/\sqrt{2a}$: rare entries must be large to carry a variance of one. At $a = 0.01$
+# the location is $-27.7$, against $-2.77$ for unit variance before: the same sparsity, a tenfold $\mu$.
+
+# %% tags=["check"]
+check("02.3", choose_mu_and_sigma)
+
+
+# %% [markdown] tags=["exercise"]
+# ### 02.4 · Free the active fraction (20 minutes)
+#
+# *Break it, then explain.* Section 7 fixes the active fraction $a$. Let it vary and fix only the mean, $\mathbb{E}x = m$,
+# among mixtures of an atom at zero and a density on $(0, \infty)$. For a given $a$ the non-zero part must have mean
+# $m/a$, and the best one is the exponential. Which $a$ then has the largest $d(\xi)$-dimensional entropy
+#
+# $$h(a) = a\,H_1 + H_0(\mathrm{Bernoulli}(a))\,?$$
+#
+# Find it for any $m$. Then measure $x$ in millimetres instead of metres, $m \to 1000\,m$: what happens to your
+# "maximum-entropy" sparsity, and why?
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# An exponential of mean $s$ has the differential entropy $1 + \log s$; here $s = m/a$ depends on $a$. Set the derivative
+# of $h$ to zero, or let a fine grid of $a$ find the largest $h$. At $m = 1$ you should meet an old acquaintance.
+#
+# </details>
+
+
+# %% tags=["stub"]
+def best_fraction(m):
+    """The active fraction a, 0 < a < 1, of the largest h(a) when the mean of x is m > 0."""
+    ...
+
+
+# %% tags=["solution"]
+def best_fraction(m):
+    # h'(a) = log m - 2 log a + log(1 - a) = 0, that is a² = m (1 - a)
+    return (math.sqrt(m**2 + 4 * m) - m) / 2
+
+
+# %% [markdown] tags=["solution"]
+# At $m = 1$ it is the golden ratio, 0.618; in millimetres, 0.999. Nothing about $x$ has changed but its unit. In other
+# units the entropy of every law changes by $a \log 1000$, its information dimension times the logarithm of the factor,
+# so laws of different $a$ change by different amounts, and their order with them. Entropies of different dimension are
+# like lengths and areas: they cannot be compared. This is why section 7 fixes $a$. "Maximum entropy" cannot choose a
+# sparsity; somebody has to.
+
+# %% tags=["check"]
+check("02.4", best_fraction)
+
+
+# %% [markdown] tags=["exercise"]
+# ### 02.5 · Which shape is sparser? (20 minutes)
+#
+# *Predict, then compute.* Section 8 says that a smaller $p$ is not sparser. Take two shapes, both at unit variance
+# before rectification. For $\mu$ slightly below zero, which has more zeros? And far below? So somewhere between there is
+# a tie: one negative $\mu$ at which both have the same non-zero fraction. Find it for any two shapes.
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# Near zero the higher peak decides, far out the heavier tail; look at the two densities in section 1. For the tie, take
+# the difference of two fractions (`RectifiedGeneralizedGaussian(mu, sigma, p).prob_active`, or `active_fraction`), which
+# changes its sign once between $\mu = -5$ and $\mu = -0.1$, and halve this interval until it is short. Each shape needs
+# its own $\sigma$.
+#
+# </details>
+
+
+# %% tags=["stub"]
+def find_tie(p, q):
+    """The negative mu at which the shapes p and q, each at unit variance before ReLU, have equal non-zero fractions."""
+    ...
+
+
+# %% tags=["solution"]
+def find_tie(p, q):
+    def difference(mu):
+        at_p, at_q = (RectifiedGeneralizedGaussian(mu, unit_variance_scale(shape), shape) for shape in (p, q))
+        return at_p.prob_active - at_q.prob_active
+
+    low, high = -5.0, -0.1
+    start = difference(low)
+    for _ in range(20):
+        middle = (low + high) / 2
+        if difference(middle) * start > 0:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+# %% [markdown] tags=["solution"]
+# For 1/2 and 2 the tie is at $\mu = -1.89$, with 2.9 % non-zero entries. Nearer to zero the smaller $p$ has more zeros:
+# its peak is higher, so that more of its mass is cut off when the threshold moves a little. Beyond the tie it has
+# fewer: its tail is heavier. The shapes 1/2, 1, 2 and 4 tie, pair by pair, between $\mu = -1.5$ and $-2.3$, at 2 to 7 %
+# non-zero.
+
+# %% tags=["check"]
+check("02.5", find_tie)
+
+
+# %% [markdown] tags=["exercise"]
+# ### 02.6 · Change the target: zeros in groups (open)
+#
+# The entries of RGG are independent. Suppose that features come in groups instead (the parts of one object, say), and
+# that a group of $g$ neighbouring coordinates is active or zero as a whole. Each single coordinate shall keep its law
+# $\mathcal{RGN}_1(\mu, \sigma)$.
+#
+# *First step, which can be checked:* draw from this target. One coin for each group; sizes are independent, within a
+# group too.
+#
+# *Then the open part:* what happens to $\mathbb{E}\lVert\mathbf{x}\rVert_0$, to its variance, to the information
+# dimension and to the entropy? Would a network be better off with it, and how would you find out?
+
+# %% [markdown] tags=["hint"]
+# <details><summary>Hint</summary>
+#
+# Start from your sampler of exercise 02.2. The coins have the shape $(n, d/g)$, the sizes $(n, d)$;
+# `coins.repeat_interleave(g, dim=1)` gives each member of a group the coin of its group. For the open part treat one
+# group as one variable: with probability $a$ it has a density in $g$ dimensions.
+#
+# </details>
+
+
+# %% tags=["stub"]
+def draw_in_groups(n, d, g, mu, sigma, generator):
+    """(n, d) draws; coordinates 0 … g-1 are zero together, g … 2g-1 too, and so on; g divides d, mu <= 0, p = 1."""
+    ...
+
+
+# %% tags=["solution"]
+def draw_in_groups(n, d, g, mu, sigma, generator):
+    active = torch.rand(n, d // g, generator=generator) < 0.5 * math.exp(mu / sigma)
+    size = -sigma * torch.log1p(-torch.rand(n, d, generator=generator))
+    return active.repeat_interleave(g, dim=1) * size
+
+
+# %% tags=["check"]
+check("02.6", draw_in_groups)
+
+# %% [markdown] tags=["solution"]
+# <details><summary>Discussion of the open part</summary>
+#
+# With $a = \Phi_1(\mu/\sigma)$: the expected count $d\,a$ does not see the groups, since expectations add up whether or
+# not the parts are independent. Neither does the information dimension, $g\,a$ for each of the $d/g$ groups. The
+# variance of the count does: it is $g\,d\,a(1-a)$, $g$ times as large. And the entropy does: a group has $g\,a\,H_1 +
+# H_0(\mathrm{Bernoulli}(a))$, one coin where there were $g$, so the whole vector loses $(d - d/g)\,H_0$. At fixed
+# active fractions and sizes RGG is the most spread-out target of all, and this is the price of structure: with $d =
+# 512$, $g = 8$ and $a = 0.12$ about 164 nats.
+#
+# A network is better off with it if the world comes in groups: then independent coins ask for something that the data
+# do not have. To find out, replace the target's draws in chapter 05 by these and compare the probe at equal $a$, over
+# several seeds, for $g = 1, 4, 16$. Two things to look at first. Does the regulariser see the difference at all? Two
+# entries of one group have the covariance $a(1-a)\sigma^2$, but along a random direction in 512 dimensions the
+# contributions of all pairs nearly cancel: at $g = 8$ they change the variance of the projection by about 8 % up or
+# down, which is as much as the variance of a batch of 256 fluctuates anyway. Directions that add up a group would show
+# it at once (chapter 03). And the projector can permute its coordinates freely, so that *which* coordinates form a
+# group means nothing until the target says so: is that what makes them useful? We do not know of an answer.
+#
+# </details>
+
+# %% [markdown]
 # ## What was shown, what is open
 #
 # - RGG is a generalized Gaussian passed through ReLU: an atom at zero (Eq. 8) beside an untouched density (Eq. 9),

@@ -275,6 +275,8 @@ def _knots(z, num_knots, t_max):
 def _directions(z, num_projections, directions, generator):
     """The given directions, checked, or fresh ones: (N, D) like z."""
     if directions is None:
+        if isinstance(num_projections, bool) or not isinstance(num_projections, int) or num_projections < 1:
+            raise ValueError(f"num_projections must be a positive integer, got {num_projections!r}")
         return random_directions(num_projections, z.shape[-1], device=z.device, dtype=z.dtype, generator=generator)
     if directions.dim() != 2 or directions.shape[1] != z.shape[-1] or 0 in directions.shape:
         raise ValueError(f"directions must have shape (N, {z.shape[-1]}), got {tuple(directions.shape)}")

@@ -128,9 +128,9 @@ def _far(law):
 def projected_characteristic_function(distribution, directions, t):
     """E exp(i t c·x) = Π_j φ(c_j t) for independent coordinates x_j that share one law of characteristic function φ.
 
-    φ comes from a table, made at the first call with a distribution object and kept as long as that lives. The table
-    ends at |c_j t| = 8 / standard deviation; beyond, the result is NaN. Two linear interpolations leave an error
-    below 1e-6, and up to 1e-4 where a |c_j t| comes close to a zero of φ.
+    log φ comes from a table, made at the first call with a distribution object and kept as long as that lives. It ends
+    at |c_j t| = 8 / standard deviation; if any is beyond, the result is NaN. Two cumulants are exact, what remains
+    is interpolated linearly: errors are below 1e-6, and up to 1e-3 where a |c_j t| comes close to a zero of φ.
 
     Args:
         distribution: one of the three laws of chapter 02, with scalar parameters.
@@ -144,15 +144,14 @@ def projected_characteristic_function(distribution, directions, t):
         ValueError: if the distribution's parameters are not scalar, or not on the directions' device.
     """
     check_law(distribution, directions.device)
-    table, spacing = remembered(distribution, "characteristic function", lambda: _tabulate(distribution))
-    # log φ(c t) at equally spaced c > 0: real part, and phase followed from 0. φ is conjugate at negative c.
-    size = directions.abs()
+    table, spacing, mean, variance = remembered(
+        distribution, "characteristic function", lambda: _tabulate(distribution)
+    )
+    # What log φ(c t) has beyond its first two cumulants, at equally spaced c > 0. φ is conjugate at negative c t.
+    size, t = directions.abs(), t.double()
     step = size.max().clamp_min(torch.finfo(size.dtype).tiny) / KNOTS
     c = torch.arange(KNOTS + 1, device=directions.device) * step.double()
-    phi = special.interpolate(table, c.unsqueeze(-1) * (t.double() / spacing))  # (KNOTS + 1, K)
-    log_size = phi.abs().clamp_min(1e-30).log().to(size.dtype)
-    turns = (phi[1:] * phi[:-1].conj()).angle()
-    phase = torch.cat([turns.new_zeros(1, len(t)), turns.cumsum(0)]).to(size.dtype)
+    rest = special.interpolate(table, c.unsqueeze(-1) * (t / spacing))  # (KNOTS + 1, K)
     # A direction's sum over coordinates is one over knots, once each coordinate is shared out to its two neighbours.
     logs, phases = [], []
     for c, sign in zip((size / step).split(BLOCK), directions.sign().split(BLOCK), strict=True):
@@ -161,17 +160,22 @@ def projected_characteristic_function(distribution, directions, t):
         for weight, neighbour in ((1 - (c - knot), knot), (c - knot, knot + 1)):
             count[0].scatter_add_(1, neighbour, weight)
             count[1].scatter_add_(1, neighbour, weight * sign)
-        logs.append(count[0] @ log_size)
-        phases.append(count[1] @ phase)
-    phase = torch.cat(phases) * t.sign().to(size.dtype)
-    return torch.polar(torch.cat(logs).exp(), phase)
+        logs.append(count[0] @ rest.real.to(c.dtype))
+        phases.append(count[1] @ rest.imag.to(c.dtype))
+    sums, squares = directions.double().sum(1, keepdim=True), directions.double().square().sum(1, keepdim=True)
+    log = torch.cat(logs) - variance / 2 * squares * t.square()
+    phase = torch.cat(phases) * t.sign() + mean * sums * t
+    return torch.polar(log.exp(), phase).to(torch.promote_types(directions.dtype, torch.complex64))
 
 
 BLOCK, KNOTS = 256, 4096  # directions worked off at a time; intervals between 0 and the largest |c_j|
 
 
 def _tabulate(distribution, knots=8192):
-    """(φ at equally spaced t from 0 to 8 / standard deviation, the spacing), by quadrature over the density."""
+    """log φ(t) − i mean t + variance t² / 2 at equally spaced t from 0 to 8 / standard deviation.
+
+    Returns the table, the spacing of t, the mean and the variance; by quadrature over the density.
+    """
     law = type(distribution)(*(v.double().reshape(()) for v in (distribution.loc, distribution.scale, distribution.p)))
     whole = isinstance(law, GeneralizedGaussian)
     start = law.loc if whole else law.loc.clamp_min(0)
@@ -179,11 +183,16 @@ def _tabulate(distribution, knots=8192):
     left = (start - step, step_weight) if whole else (start * share, start * weight)
     x, weight = torch.cat([start + step, left[0]]), torch.cat([step_weight, left[1]])
     weight = weight * law._log_prob(x).exp()
-    atom = law._log_probs()[1].exp() if isinstance(law, RectifiedGeneralizedGaussian) else 0.0
-    spacing = 8 / law.variance.sqrt() / (knots - 1)
+    atom = law._log_probs()[1].exp() if isinstance(law, RectifiedGeneralizedGaussian) else 0 * law.loc
+    mean, variance = law.mean, law.variance
+    spacing = 8 / variance.sqrt() / (knots - 1)
     t = torch.arange(knots, dtype=x.dtype, device=x.device) * spacing
-    angles = (block.unsqueeze(-1) * x for block in t.split(256))  # 3400 points each
-    return torch.cat([torch.complex(a.cos() @ weight + atom, a.sin() @ weight) for a in angles]), spacing
+    angles = (block.unsqueeze(-1) * (x - mean) for block in t.split(256))  # 3400 points each
+    atom = torch.polar(atom, -mean * t)
+    phi = torch.cat([torch.complex(a.cos() @ weight, a.sin() @ weight) for a in angles]) + atom  # of x - mean
+    turns = (phi[1:] * phi[:-1].conj()).angle()
+    phase = torch.cat([turns.new_zeros(1), turns.cumsum(0)])
+    return torch.complex(phi.abs().clamp_min(1e-30).log() + variance * t**2 / 2, phase), spacing, mean, variance
 
 
 _memory = weakref.WeakKeyDictionary()
