@@ -1066,7 +1066,6 @@ show(
 # worked solution follows each stub; the student edition, which `make student` writes, leaves them out.)
 
 # %%
-# ruff: noqa: F811 (a solution defines the name of its stub once more)
 import math
 
 import torch

@@ -6,6 +6,9 @@ on; solutions are in the notebooks.
 """
 
 import importlib
+import math
+
+import torch
 
 CHECKS = {}
 
@@ -51,3 +54,48 @@ def check(name, *answer):
         print(f"✗ {name}: your code stopped with {type(error).__name__}: {error}")
     else:
         print(f"✓ {name}: right.")
+
+
+# What checks read answers with.
+
+
+def ask(function, *arguments):
+    """What a student's function returns. An untouched stub, which returns nothing, raises NotImplementedError."""
+    if not callable(function):
+        raise Wrong(f"the answer should be a function, got {type(function).__name__}.")
+    answer = function(*arguments)
+    if answer is None or answer is ...:
+        code = getattr(function, "__code__", None)
+        if code is not None and not code.co_names and code.co_nlocals == code.co_argcount + code.co_kwonlyargcount:
+            raise NotImplementedError
+        raise Wrong(f"your function returned {answer}: is there a `return` on every way through it?")
+    return answer
+
+
+def numbers(answer, shape=None, what="the answer"):
+    """An answer (a tensor, an array, a list or a number) as a finite float64 tensor, of this shape if one is given."""
+    try:
+        values = answer if isinstance(answer, torch.Tensor) else torch.as_tensor(answer)
+        if values.is_complex():
+            raise TypeError
+        values = values.detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong(f"{what} should be made of real numbers, got {type(answer).__name__}.") from None
+    if shape is not None and values.shape != shape:
+        if math.prod(shape) != 1 or values.numel() != 1:
+            wanted = f"of shape {tuple(shape)}" if shape else "one number"
+            raise Wrong(f"{what} should be {wanted}, got shape {tuple(values.shape)}.")
+        values = values.reshape(shape)
+    if not values.isfinite().all():
+        raise Wrong(f"{what} contains {'nan' if values.isnan().any() else 'infinity'}.")
+    return values
+
+
+def number(answer, what="the answer"):
+    """An answer as a Python float."""
+    return numbers(answer, (), what).item()
+
+
+def near(value, target, tolerance):
+    """Whether two numbers agree up to a relative tolerance."""
+    return abs(value - target) <= tolerance * abs(target)

@@ -9,8 +9,7 @@ import math
 import torch
 
 from ..distributions import RectifiedGeneralizedGaussian, unit_variance_scale
-from . import Wrong, exercise
-from .chapter01 import ask, near, number, numbers
+from . import Wrong, ask, exercise, near, number, numbers
 
 LIMIT = 5  # standard errors
 
