@@ -43,7 +43,7 @@ def mixing_directions(n, d, k, generator):
 
 
 def draw_directions(kind, d, generator):
-    """`random` and `quantiles` (which adds coordinate_loss): N random ones; `axes`: these and the D axes; or those mixing k coordinates."""
+    """(n, d): N random ones (also for `quantiles`), these and the axes (`axes`), or those that mix k coordinates."""
     if kind.startswith("k = "):
         return mixing_directions(DIRECTIONS[d], d, int(kind.removeprefix("k = ")), generator)
     directions = random_directions(DIRECTIONS[d], d, generator=generator)
@@ -152,7 +152,7 @@ def provenance():
 
 def main():
     torch.set_num_threads(1)
-    runs, started = [], time.perf_counter()
+    runs, started, origin = [], time.perf_counter(), provenance()
     settings = {
         "p": P, "mu": MU, "B": B, "num_projections": DIRECTIONS, "steps": STEPS, "seeds": SEEDS, "count_at": COUNT_AT,
         "thresholds": THRESHOLDS, "optimizer": "Adam, betas (0.9, 0.999), eps 1e-8", "coordinate_weight": 1.0,
@@ -167,7 +167,7 @@ def main():
                 assert all(math.isfinite(x) for x in run["final"].values())
                 print("         ", {k: v for k, v in run.items() if k not in ("final", "d", "directions", "seed")})
                 print("         ", {k: round(v, 4) for k, v in run["final"].items()}, flush=True)
-        result = {"settings": settings, "provenance": provenance(), "seconds": round(seconds), "runs": runs}
+        result = {"settings": settings, "provenance": origin, "seconds": round(seconds), "runs": runs}
         text = json.dumps(result, indent=1)
         pathlib.Path(__file__).with_suffix(".json").write_text(text + "\n")
 
