@@ -47,11 +47,23 @@ def wrap(model, device):
 
 def gather(x, dim):
     """The ranks' tensors one after the other along dim, with gradients for all of them."""
-    if world_size() == 1:
-        return x
-    from torch.distributed.nn.functional import all_gather
+    return x if world_size() == 1 else torch.cat(_Gather.apply(x).unbind(), dim)
 
-    return torch.cat(all_gather(x.contiguous()), dim)
+
+class _Gather(torch.autograd.Function):
+    """The ranks' tensors, stacked. (torch.distributed.nn's all_gather garbles gradients that are not contiguous.)"""
+
+    @staticmethod
+    def forward(ctx, x):
+        parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(world_size())]
+        dist.all_gather(parts, x.contiguous())
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx, grad):
+        grad = grad.contiguous()
+        dist.all_reduce(grad)  # every rank's loss pulls at every feature
+        return grad[rank()]
 
 
 def average(x):

@@ -29,7 +29,7 @@ from .figures import plot_features, plot_training
 from .losses import coordinate_loss, objective, rdmreg_loss, rgg_cf_loss, sigreg_loss
 from .model import RectifiedLpJEPA
 from .projections import random_directions
-from .storage import RunError, load_checkpoint, open_run_dir, save_checkpoint, write_atomically
+from .storage import RunError, append_line, load_checkpoint, open_run_dir, save_checkpoint, write_atomically
 
 LOG_EVERY = 10  # steps; the metrics of so many steps wait on the device until they are read together
 METRICS = ("loss", "invariance", "regularizer", "coordinate", "nonzero_fraction")
@@ -135,6 +135,8 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         run_dir = Path(run_dir)
         if parallel.rank() == 0:
             lock = open_run_dir(run_dir, resume)
+            if not resume:  # a run that ended before its first checkpoint may have left a log
+                write_atomically(run_dir / "log.jsonl", b"")
         # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back.
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
@@ -143,7 +145,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
                 if resume:
                     run.restore()
             except BaseException:
-                if lock and {path.name for path in run_dir.iterdir()} <= {".lock"}:
+                if lock and {path.name for path in run_dir.iterdir()} <= {".lock", "log.jsonl"}:
                     lock.release()
                     shutil.rmtree(run_dir)  # a run that could not start leaves no folder
                 raise
@@ -309,6 +311,8 @@ class Run:
         self.model = RectifiedLpJEPA(config.backbone, config.dim, config.rectify, config.cifar_stem)
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.network = parallel.wrap(self.model, self.device)  # the same parameters
+        if parallel.rank():
+            torch.manual_seed(config.seed + parallel.rank())  # the same weights; from here on, draws of its own
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=self.device.type != "mps"
         )
@@ -345,8 +349,7 @@ class Run:
         epoch = (self.step - 1) // self.steps_per_epoch + 1
         line = {"step": self.step, "epoch": epoch, **_named(metrics.mean(dim=0).tolist(), speed)}
         if parallel.rank() == 0:
-            with open(self.run_dir / "log.jsonl", "a") as log:
-                log.write(json.dumps(line) + "\n")
+            append_line(self.run_dir / "log.jsonl", json.dumps(line))
         self.last = line
         if end_of_epoch:
             rows = torch.tensor(self.epoch_metrics, dtype=torch.float64)

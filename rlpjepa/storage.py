@@ -50,7 +50,8 @@ def save_checkpoint(run_dir, state):
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getvalue()
-    write_atomically(path, content + hashlib.sha256(content).digest(), keep=run_dir / "previous.pt")
+    keep = path.exists() and _is_sound(path.read_bytes())  # a damaged one must not take the place of a sound one
+    write_atomically(path, content + _digest(content), keep=run_dir / "previous.pt" if keep else None)
 
 
 def load_checkpoint(run_dir, map_location=None):
@@ -67,7 +68,7 @@ def load_checkpoint(run_dir, map_location=None):
         path = Path(run_dir) / name
         try:
             content = path.read_bytes()
-            if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:]:
+            if not _is_sound(content):
                 raise ValueError("its checksum is wrong")
             state = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
         except FileNotFoundError:
@@ -79,10 +80,18 @@ def load_checkpoint(run_dir, map_location=None):
     raise RunError("; ".join(problems) or f"there is no checkpoint to resume in {run_dir}")
 
 
+def _digest(content):
+    return hashlib.sha256(content).digest()
+
+
+def _is_sound(content):
+    return _digest(content[:-DIGEST]) == content[-DIGEST:]
+
+
 def write_atomically(path, content, keep=None):
     """Write bytes, or what a function writes to a file: ``path`` then holds its old content or all of the new.
 
-    With ``keep``, the old file is kept there.
+    With ``keep``, the old file is moved there.
     """
     temporary = path.with_name(path.name + ".part")
     try:
@@ -90,10 +99,19 @@ def write_atomically(path, content, keep=None):
             content(file) if callable(content) else file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if keep and path.exists():
+        if keep:
             os.replace(path, keep)
         os.replace(temporary, path)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def append_line(path, line):
+    """Add a line to a file."""
+    try:
+        with open(path, "a") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error}") from error

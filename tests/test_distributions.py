@@ -430,7 +430,10 @@ def test_gradients_against_finite_differences(law, point):
     x, q = f64([0.3, 1.9]), f64([0.2, 0.95])
     q = q if law is not RectifiedGeneralizedGaussian else f64([0.9, 0.95])  # above the atom's kink
     functions = [
-        lambda d: d.log_prob(x), lambda d: d.cdf(x), lambda d: d.log_survival(x), lambda d: d.icdf(q),
+        lambda d: d.log_prob(x),
+        lambda d: d.cdf(x),
+        lambda d: d.log_survival(x),
+        lambda d: d.icdf(q),
         lambda d: torch.stack([d.mean, d.variance, d.entropy(), getattr(d, "prob_active", d.mean)]),
         lambda d: kl_divergence(d, law(0.3, 1.5, 1.3)),
     ]

@@ -1,15 +1,20 @@
 import dataclasses
 import json
 import math
+import os
+import random
+import shutil
 import subprocess
 import sys
 
 import pytest
 import scipy.stats
 import torch
+from matplotlib.figure import Figure
 
-from rlpjepa import PretrainConfig, RunError, pretrain
-from rlpjepa.pretrain import Run, expected_nonzero_fraction, main, train_step
+from rlpjepa import PretrainConfig, RunError, coordinate_loss, pretrain, rgg_cf_loss, sigreg_loss
+from rlpjepa.pretrain import REGULARIZERS, Run, expected_nonzero_fraction, main, train_step
+from rlpjepa.storage import load_checkpoint
 
 module = sys.modules["rlpjepa.pretrain"]  # the package's attribute of that name is the function
 TINY = PretrainConfig(backbone="test_byobnet", dim=8, batch_size=24, epochs=3, num_projections=8, device="cpu")
@@ -26,8 +31,31 @@ def tiny(small_data, monkeypatch):
     monkeypatch.setattr(module, "LOG_EVERY", 2)
 
 
+def leave_out_evaluation(patch):
+    """An evaluation of one forward pass, and empty figures: the real ones take longer than the training."""
+
+    def evaluate(model, data):
+        with torch.no_grad():
+            z = model.eval()(data.normalize(data.test_images))[1]
+        return {"nonzero_fraction": (z != 0).float().mean().item(), "sum": z.sum().item()}
+
+    patch.setattr(module, "evaluate", evaluate)
+    for name in ("plot_training", "plot_features"):
+        patch.setattr(module, name, lambda *_: Figure(figsize=(1, 1)))
+
+
+@pytest.fixture
+def training_only(monkeypatch):
+    leave_out_evaluation(monkeypatch)
+
+
 def log_of(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def same(a, b):
+    """Whether two state_dicts agree bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -60,6 +88,7 @@ def fresh_model():
         return module.RectifiedLpJEPA(TINY.backbone, TINY.dim)
 
 
+@pytest.mark.usefixtures("training_only")
 def test_same_seed_same_weights_and_global_state_untouched(tmp_path):
     before = torch.get_rng_state()
     one, two, other = (
@@ -77,11 +106,46 @@ def test_no_epochs_evaluates_the_network_as_initialised(tmp_path):
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), fresh_model().parameters()))
 
 
-def test_regularizer_none_leaves_the_invariance_term(tmp_path):
-    result, _ = pretrain(dataclasses.replace(TINY, regularizer="none", epochs=1), tmp_path, progress=False)
+@pytest.mark.parametrize("coordinate_weight", [0.0, 10.0])
+@pytest.mark.parametrize("name", REGULARIZERS)
+@pytest.mark.usefixtures("training_only")
+def test_every_regularizer_trains_and_is_in_the_log(tmp_path, name, coordinate_weight):
+    config = dataclasses.replace(TINY, regularizer=name, coordinate_weight=coordinate_weight, epochs=1)
+    result, model = pretrain(config, tmp_path, progress=False)
+    assert (model.projector[0].weight != fresh_model().projector[0].weight).any()
+    for line in [*result["epochs"], *log_of(tmp_path)]:
+        assert (line["regularizer"] > 0) == (name != "none") and (line["coordinate"] > 0) == (coordinate_weight > 0)
+        parts = 25 * line["invariance"] + 125 * line["regularizer"] + coordinate_weight * line["coordinate"]
+        assert line["loss"] == pytest.approx(parts, abs=1e-3)
+    expected = result["final"]["expected_nonzero_fraction"]
+    assert expected == (pytest.approx(0.5, abs=1e-12) if name in ("rdmreg", "rgg_cf") else None)
+
+
+@pytest.mark.usefixtures("training_only")
+def test_weights_of_the_parts(tmp_path):
+    weights = {"invariance_weight": 3.0, "regularizer_weight": 7.0, "coordinate_weight": 11.0}
+    result, _ = pretrain(dataclasses.replace(TINY, epochs=1, **weights), tmp_path, progress=False)
     epoch = result["epochs"][0]
-    assert epoch["regularizer"] == 0 and epoch["loss"] == pytest.approx(25 * epoch["invariance"], abs=1e-4)
-    assert result["final"]["expected_nonzero_fraction"] is None
+    parts = [weight * epoch[name.removesuffix("_weight")] for name, weight in weights.items()]
+    assert min(parts) > 0 and epoch["loss"] == pytest.approx(sum(parts), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["rgg_cf", "sigreg"])
+def test_one_sample_regularizers_are_the_losses_of_that_name(tmp_path, name, generator):
+    run = Run(dataclasses.replace(TINY, regularizer=name, mu=-1.0), tmp_path)
+    z = torch.rand(2, 24, 8)
+    value, options = module.regularizer(run, z), {"num_projections": 8, "generator": generator}  # both of seed 0
+    assert value == (sigreg_loss(z, **options) if name == "sigreg" else rgg_cf_loss(z, run.law, **options))
+
+
+def test_coordinates_are_matched_to_the_runs_target(tmp_path, monkeypatch):
+    run = Run(dataclasses.replace(TINY, regularizer="none", mu=-1.0, coordinate_weight=1.0), tmp_path)
+    law = module.RectifiedGeneralizedGaussian(*(torch.tensor(v).double() for v in (-1.0, 0.5**0.5, 1.0)))
+    seen, objective = [], module.objective
+    monkeypatch.setattr(module, "objective", lambda z, *a, **k: (seen.append((z, a[1])), objective(z, *a, **k))[1])
+    train_step(run, torch.arange(24))
+    z, coordinate = seen[0]
+    assert coordinate.item() == pytest.approx(coordinate_loss(z, law).item(), rel=1e-6)
 
 
 def test_without_rectification_features_have_signs_and_the_target_too(tmp_path):
@@ -91,6 +155,14 @@ def test_without_rectification_features_have_signs_and_the_target_too(tmp_path):
     result, model = pretrain(run.config, tmp_path / "run", progress=False)
     assert result["final"]["nonzero_fraction"] == 1 and result["final"]["expected_nonzero_fraction"] is None
     assert isinstance(model.projector[-1], torch.nn.Linear)
+
+
+@pytest.mark.parametrize("rectify", [True, False])
+def test_target_may_be_rectified_or_not_whatever_the_projector_is(tmp_path, rectify):
+    run = Run(dataclasses.replace(TINY, rectify=rectify, rectify_target=not rectify), tmp_path)
+    assert isinstance(run.model.projector[-1], torch.nn.ReLU) == rectify
+    assert (module.sample_target(run, (4000, 8)) < 0).any() == rectify
+    assert (expected_nonzero_fraction(run.config) is None) == rectify
 
 
 @pytest.mark.parametrize(
@@ -128,6 +200,7 @@ def interrupt_at(monkeypatch, step):
 
 @pytest.mark.parametrize("step", [4, 6, 8])  # in the first epoch, at a boundary, in the second epoch
 @pytest.mark.parametrize("change", [{}, {"schedule": "cosine"}, {"rectify": False}], ids=str)
+@pytest.mark.usefixtures("training_only")
 def test_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, capsys, step, change):
     config = dataclasses.replace(TINY, checkpoint_seconds=0, **change)
     whole, whole_model = pretrain(config, tmp_path / "whole", progress=False)
@@ -140,11 +213,31 @@ def test_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch, capsys, step
     parts, parts_model = pretrain(config, tmp_path / "parts", resume=True, progress=False)
     a, b = whole_model.state_dict(), parts_model.state_dict()
     assert all(torch.equal(a[k], b[k]) for k in a)
-    for name in ("encoder_knn", "projector_probe", "nonzero_fraction"):
+    for name in ("nonzero_fraction", "sum"):
         assert whole["final"][name] == parts["final"][name]
     strip = lambda lines: [{k: v for k, v in line.items() if k != "images_per_second"} for line in lines]
     assert strip(whole["epochs"]) == strip(parts["epochs"])
     assert strip(log_of(tmp_path / "whole")) == strip(log_of(tmp_path / "parts"))
+
+
+def test_finished_run_resumed_is_evaluated_again_and_not_trained(tmp_path, monkeypatch):
+    before, model = pretrain(TINY, tmp_path, progress=False)
+    (tmp_path / "result.json").unlink()
+    monkeypatch.setattr(module, "train_step", None)
+    after, again = pretrain(TINY, tmp_path, resume=True, progress=False)
+    assert same(model.state_dict(), again.state_dict()) and after["epochs"] == before["epochs"]
+    assert [after["final"][k] == before["final"][k] for k in sorted(FINAL - {"seconds"})] == [True] * (len(FINAL) - 1)
+    assert json.loads((tmp_path / "result.json").read_text()) == after
+
+
+@pytest.mark.usefixtures("training_only")
+def test_run_stopped_before_its_first_checkpoint_begins_anew(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 4)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(TINY, tmp_path, progress=False)
+    pretrain(TINY, tmp_path, progress=False)
+    assert [line["step"] for line in log_of(tmp_path)] == [2, 4, 5, 7, 9, 10, 12, 14, 15]
 
 
 def test_interrupt_keeps_the_last_checkpoint(tmp_path, monkeypatch):
@@ -155,21 +248,27 @@ def test_interrupt_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 5
 
 
-def test_crash_while_writing_keeps_the_old_checkpoint(tmp_path, monkeypatch):
+def test_full_disk_while_writing_keeps_both_checkpoints(tmp_path):
+    resource = pytest.importorskip("resource", reason="needs a limit on the size of files")
     run = Run(TINY, tmp_path)
-    run.save()
-    before = (tmp_path / "checkpoint.pt").read_bytes()
-
-    def full_disk(state, file):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(RunError, match="checkpoint.pt cannot be written: .*No space left"):
+    for _ in range(2):
+        train_step(run, torch.arange(24))
         run.save()
-    assert (tmp_path / "checkpoint.pt").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # Python then gets an OSError, as from a full disk
+    try:
+        with pytest.raises(RunError, match="checkpoint.pt cannot be written: .*File too large"):
+            run.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}  # and no .part
+    assert set(before) == {"checkpoint.pt", "previous.pt"}
+    run.save()
+    assert (tmp_path / "previous.pt").read_bytes() == before["checkpoint.pt"]
 
 
+@pytest.mark.usefixtures("training_only")
 def test_checkpoint_of_another_configuration(tmp_path):
     pretrain(TINY, tmp_path, progress=False)
     other = dataclasses.replace(TINY, mu=-1.0, seed=3, checkpoint_seconds=5.0)
@@ -177,13 +276,170 @@ def test_checkpoint_of_another_configuration(tmp_path):
         pretrain(other, tmp_path, resume=True, progress=False)
 
 
-@pytest.mark.parametrize("size", [0, 100, 20_000, -1])
-def test_damaged_checkpoint(tmp_path, size):
-    pretrain(TINY, tmp_path, progress=False)
-    path = tmp_path / "checkpoint.pt"
-    path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(RunError, match="checkpoint.pt is damaged or not a checkpoint"):
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory, small_data):
+    """(folder, weights): a run stopped at step 7, whose checkpoint before is of step 5, and how it ends if not stopped.
+
+    Its configuration is TINY with checkpoint_seconds=0.
+    """
+    folder, config = tmp_path_factory.mktemp("interrupted"), dataclasses.replace(TINY, checkpoint_seconds=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_data", lambda *_: small_data)
+        patch.setattr(module, "LOG_EVERY", 2)
+        leave_out_evaluation(patch)
+        _, whole = pretrain(config, folder / "whole", progress=False)
+        interrupt_at(patch, 8)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(config, folder / "run", progress=False)
+    steps = [torch.load(folder / "run" / name, weights_only=True)["step"] for name in ("checkpoint.pt", "previous.pt")]
+    assert steps == [7, 5]
+    return folder / "run", whole.state_dict()
+
+
+def cut(size):
+    return lambda content: content[:size]
+
+
+def flip(share, bit):
+    """One bit of the byte at that share of the file's length; 0 is the first byte, 1 the last."""
+
+    def damage(content):
+        at = round(share * (len(content) - 1))
+        return content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+
+    return damage
+
+
+LENGTHS = [0, 1, 31, 32, 33, 64, 100, 20_000, 1_000_000, -33, -32, -31, -1]  # the last 32 bytes are the checksum
+FLIPS = [(share, random.Random(str(share)).randrange(8)) for share in [k / 19 for k in range(20)]]
+DAMAGES = {f"cut {n}": cut(n) for n in LENGTHS} | {f"flip {s:.2f} {bit}": flip(s, bit) for s, bit in FLIPS}
+DAMAGES |= {"longer": lambda content: content + b"\0", "zeros": lambda content: bytes(len(content))}
+
+
+def test_damaged_checkpoint_is_noticed_wherever_the_damage_is(tmp_path, interrupted):
+    shutil.copy(interrupted[0] / "previous.pt", tmp_path)
+    content = (interrupted[0] / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    state, warning = load_checkpoint(tmp_path)
+    assert state["step"] == 7 and warning is None
+    assert len({damage(content) for damage in DAMAGES.values()} | {content}) == len(DAMAGES) + 1
+    for name, damage in DAMAGES.items():
+        (tmp_path / "checkpoint.pt").write_bytes(damage(content))
+        state, warning = load_checkpoint(tmp_path)
+        assert state["step"] == 5, name
+        assert "checkpoint.pt is damaged or not a checkpoint of this program: " in warning, name
+        assert warning.endswith(f"; going on from {tmp_path / 'previous.pt'} instead"), name
+
+
+@pytest.mark.parametrize("damage", [cut(0), cut(-32), flip(0, 0), flip(0.5, 3), flip(1, 7)])
+@pytest.mark.usefixtures("training_only")
+def test_damaged_checkpoint_the_one_before_leads_to_the_same_bits(tmp_path, interrupted, capsys, damage):
+    folder, whole = interrupted
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "checkpoint.pt").write_bytes(damage((folder / "checkpoint.pt").read_bytes()))
+    _, model = pretrain(dataclasses.replace(TINY, checkpoint_seconds=0), tmp_path, resume=True, progress=False)
+    assert same(whole, model.state_dict())
+    error = capsys.readouterr().err
+    assert error.startswith(f"warning: {tmp_path / 'checkpoint.pt'} is damaged") and error.count("\n") == 1
+    assert [line["step"] for line in log_of(tmp_path)] == [2, 4, 5, 7, 9, 10, 12, 14, 15]
+
+
+def test_both_checkpoints_damaged(tmp_path, interrupted):
+    shutil.copytree(interrupted[0], tmp_path, dirs_exist_ok=True)
+    for name, damage in (("checkpoint.pt", cut(-1)), ("previous.pt", flip(0.5, 0))):
+        (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"}
+    with pytest.raises(RunError, match="checkpoint.pt is damaged or not .*; .*previous.pt is damaged or not "):
         pretrain(TINY, tmp_path, resume=True, progress=False)
+    assert files == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"}
+
+
+def test_only_checkpoint_damaged(tmp_path, interrupted):
+    (tmp_path / "checkpoint.pt").write_bytes(flip(0.3, 1)((interrupted[0] / "checkpoint.pt").read_bytes()))
+    with pytest.raises(RunError, match="checkpoint.pt is damaged or not a checkpoint") as error:
+        pretrain(TINY, tmp_path, resume=True, progress=False)
+    assert "previous.pt" not in str(error.value)
+
+
+# A parent that has loaded everything forks the runs, so that starting one takes a moment instead of seconds. It must
+# not have computed anything by then: torch's threads do not survive a fork.
+KILLER = """
+import json, os, random, signal, sys, time
+from pathlib import Path
+import matplotlib.figure, timm, torch, tqdm
+torch.set_num_threads(1)
+from rlpjepa import PretrainConfig, make_shapes, pretrain
+
+module, folder = sys.modules["rlpjepa.pretrain"], Path(sys.argv[1])
+data = make_shapes(40, 20)
+module.load_data = lambda *_: data
+module.provenance = lambda run: {}
+module.evaluate = lambda *_: {}
+module.plot_training = module.plot_features = lambda *_: matplotlib.figure.Figure(figsize=(1, 1))
+module.LOG_EVERY = 2
+config = PretrainConfig(
+    backbone="test_byobnet", dim=8, batch_size=8, epochs=20, num_projections=8, device="cpu", checkpoint_seconds=0
+)
+
+def start(run_dir):
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        pretrain(config, run_dir, resume=(run_dir / "checkpoint.pt").exists(), progress=False)
+        status = 0
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+    os._exit(status)
+
+def lines(run_dir):
+    log = run_dir / "log.jsonl"
+    return log.read_bytes().count(b"\\n") if log.exists() else 0
+
+rng, parts, kills, failures, half_written = random.Random(0), folder / "parts", 0, 0, 0
+startup = pace = None  # seconds to a child's first line, and from line to line
+while not (parts / "result.json").exists() and not failures:
+    more = rng.choice([0, 0, 1, 2, 3]) if startup else 2  # 0: while it starts or takes up the checkpoint
+    before, begun, ended = lines(parts), time.perf_counter(), 0
+    pid = start(parts)
+    while not ended and kills < 22 and (lines(parts) < before + more or not (parts / "checkpoint.pt").exists()):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if not startup and lines(parts):
+            startup = time.perf_counter() - begun
+        time.sleep(0.001)
+    pace = pace or time.perf_counter() - begun - startup
+    if not ended:
+        if kills < 22:
+            time.sleep(rng.random() * (pace if more else startup))
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    kills += code == -signal.SIGKILL
+    failures += code not in (0, -signal.SIGKILL)
+    half_written += (parts / "checkpoint.pt.part").exists()
+_, status = os.waitpid(start(folder / "whole"), 0)
+print(json.dumps({"kills": kills, "failures": failures + status, "half_written": half_written}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the runs that it kills")
+def test_killed_twenty_times_ends_with_the_same_bits(tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", KILLER, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)
+    assert counts["kills"] >= 20 and counts["failures"] == 0, (counts, done.stderr)
+    whole, parts = (load_checkpoint(tmp_path / name) for name in ("whole", "parts"))
+    assert whole[1] is None and parts[1] is None and whole[0]["step"] == parts[0]["step"] == 100
+    assert same(whole[0]["model"], parts[0]["model"])
+    expected = [5 * epoch + step for epoch in range(20) for step in (2, 4, 5)]
+    assert [line["step"] for line in log_of(tmp_path / "parts")] == expected
+    strip = lambda lines: [{k: v for k, v in line.items() if k != "images_per_second"} for line in lines]
+    assert strip(log_of(tmp_path / "whole")) == strip(log_of(tmp_path / "parts"))
+    assert not list((tmp_path / "parts").glob("*.part"))
 
 
 def test_nothing_to_resume(tmp_path):
@@ -192,6 +448,7 @@ def test_nothing_to_resume(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.usefixtures("training_only")
 def test_finished_run_is_not_overwritten(tmp_path):
     pretrain(TINY, tmp_path, progress=False)
     before = (tmp_path / "result.json").read_bytes()
@@ -220,6 +477,84 @@ def test_nan_stops_the_run_and_says_at_which_step(tmp_path, monkeypatch, where):
     assert not (tmp_path / "result.json").exists()
 
 
+def out_of_memory_on_cpu():
+    torch.empty(2**50)  # more than a process can address
+
+
+def out_of_memory_on_cuda():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+@pytest.mark.parametrize("cause", [out_of_memory_on_cpu, out_of_memory_on_cuda])
+@pytest.mark.parametrize(("size", "smaller"), [(24, 12), (3, 2)])
+def test_out_of_memory_names_a_batch_size_to_try(tmp_path, monkeypatch, cause, size, smaller):
+    monkeypatch.setattr(module, "rdmreg_loss", lambda *_, **__: cause())
+    message = f"^out of memory with batch_size {size}: try batch_size {smaller}$"
+    with pytest.raises(RunError, match=message) as error:
+        pretrain(dataclasses.replace(TINY, batch_size=size), tmp_path, progress=False)
+    assert isinstance(error.value.__cause__, RuntimeError)
+
+
+def test_out_of_memory_ends_in_one_clear_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "rdmreg_loss", lambda *_, **__: out_of_memory_on_cuda())
+    assert main([*SHORT, "--run-dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "error: out of memory with batch_size 24: try batch_size 12"
+
+
+def test_other_errors_pass_unchanged(tmp_path, monkeypatch):
+    mistake = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    def mistaken(*_, **__):
+        raise mistake
+
+    monkeypatch.setattr(module, "rdmreg_loss", mistaken)
+    with pytest.raises(RuntimeError) as error:
+        pretrain(TINY, tmp_path, progress=False)
+    assert error.value is mistake
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"coordinate_weight": 1.0}, "coordinate_weight"),
+        ({"regularizer": "rgg_cf"}, "regularizer 'rgg_cf'"),
+        ({"rectify": False}, "an unrectified target"),
+        ({"rectify_target": False}, "an unrectified target"),
+    ],
+)
+def test_mps_lacks_what_some_terms_need(change, what):
+    assert module._law(TINY, torch.device("mps")) is None
+    with pytest.raises(ValueError, match=f"device 'mps' has no float64: .*{what}.* 'cpu'"):
+        module._law(dataclasses.replace(TINY, **change), torch.device("mps"))
+
+
+def test_folder_that_another_run_is_writing_is_left_alone(tmp_path, training_only):
+    lock = module.open_run_dir(tmp_path / "run", resume=False)
+    for resume in (False, True):
+        with pytest.raises(RunError, match="is being written by another run"):
+            pretrain(TINY, tmp_path / "run", resume=resume, progress=False)
+    assert os.listdir(tmp_path / "run") == [".lock"]
+    lock.release()
+    pretrain(dataclasses.replace(TINY, epochs=1), tmp_path / "run", progress=False)
+    module.open_run_dir(tmp_path / "run", resume=True).release()  # free again when the run has ended
+
+
+def test_folder_is_locked_while_a_run_lasts(tmp_path, monkeypatch, training_only):
+    def step(run, batch):
+        with pytest.raises(RunError, match="is being written by another run"):
+            module.open_run_dir(tmp_path, resume=True)
+        return train_step(run, batch)
+
+    monkeypatch.setattr(module, "train_step", step)
+    pretrain(dataclasses.replace(TINY, epochs=1), tmp_path, progress=False)
+
+
+def test_log_that_cannot_be_written_ends_in_one_clear_line(tmp_path, training_only, capsys):
+    (tmp_path / "run" / "log.jsonl").mkdir(parents=True)
+    assert main([*SHORT, "--run-dir", str(tmp_path / "run")]) == 2
+    assert "log.jsonl" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_output_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="output folder .* cannot be written"):
@@ -244,10 +579,13 @@ def test_run_that_cannot_start_leaves_no_folder(tmp_path, change):
         ("p", [0.0, -1.0, math.nan, math.inf, "1"]),
         ("mu", [math.nan, math.inf, None]),
         ("rectify", [0, "no"]),
-        ("regularizer", ["vicreg"]),
+        ("rectify_target", [0, "no"]),
+        ("regularizer", ["vicreg", "RDMReg", "", None]),
         ("num_projections", [0]),
+        ("direction_size", [0, 513, 2.0]),
         ("invariance_weight", [-1.0, math.nan]),
         ("regularizer_weight", [-1.0]),
+        ("coordinate_weight", [-1.0, math.nan, math.inf, "1", True]),
         ("batch_size", [1, 0, 2.0]),
         ("epochs", [-1]),
         ("lr", [0.0, -1e-3]),
