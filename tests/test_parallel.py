@@ -226,7 +226,7 @@ def test_loss_and_gradients_of_two_ranks_are_those_of_one(ranks, name):
     torch.testing.assert_close(one[name]["loss"], loss.detach(), rtol=1e-7, atol=0)  # rgg_cf interpolates
     for gradient, parameter in zip(one[name]["gradients"], model.parameters(), strict=True):
         assert parameter.grad.abs().max() > 0.01
-        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.slow
@@ -236,10 +236,7 @@ def test_broadcast_and_collection(ranks):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "rectify",
-    [True, False],
-)
+@pytest.mark.parametrize("rectify", [True, False])
 def test_ranks_draw_targets_of_their_own(ranks, rectify):
     one, two = (draws[rectify] for draws in load(ranks[0], "draws{}.pt"))
     assert (one != two).any()

@@ -387,7 +387,8 @@ def start(run_dir):
         return pid
     status = 1
     try:
-        pretrain(config, run_dir, resume=(run_dir / "checkpoint.pt").exists(), progress=False)
+        resume = any((run_dir / name).exists() for name in ("checkpoint.pt", "previous.pt"))
+        pretrain(config, run_dir, resume=resume, progress=False)
         status = 0
     except BaseException as error:
         print(repr(error), file=sys.stderr, flush=True)
@@ -403,7 +404,7 @@ while not (parts / "result.json").exists() and not failures:
     more = rng.choice([0, 0, 1, 2, 3]) if startup else 2  # 0: while it starts or takes up the checkpoint
     before, begun, ended = lines(parts), time.perf_counter(), 0
     pid = start(parts)
-    while not ended and kills < 22 and (lines(parts) < before + more or not (parts / "checkpoint.pt").exists()):
+    while not ended and kills < 22 and lines(parts) < before + more:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if not startup and lines(parts):
             startup = time.perf_counter() - begun
