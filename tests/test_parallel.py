@@ -221,12 +221,13 @@ def test_loss_and_gradients_of_two_ranks_are_those_of_one(ranks, name):
     z = model(one["x"].flatten(0, 1)).unflatten(0, (2, -1))
     loss = loss_of(name, z, z, one["target"], torch.cat([one["directions"], two["directions"]]))
     loss.backward()
+    rtol = 1e-6 if name == "rgg_cf" else 1e-9  # its interpolation's grid follows the directions at hand
     in_turn = torch.cat([z[:, 0::2], z[:, 1::2]], dim=1)
     torch.testing.assert_close(one[name]["everyone"], in_turn.detach(), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(one[name]["loss"], loss.detach(), rtol=1e-7, atol=0)  # rgg_cf interpolates
+    torch.testing.assert_close(one[name]["loss"], loss.detach(), rtol=rtol, atol=0)
     for gradient, parameter in zip(one[name]["gradients"], model.parameters(), strict=True):
         assert parameter.grad.abs().max() > 0.01
-        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(gradient, parameter.grad, rtol=rtol, atol=rtol / 100)
 
 
 @pytest.mark.slow
