@@ -111,8 +111,8 @@ def _sort(x, values_only=False):
     """Rows in ascending order, and (unless values_only) where each value stood: (values, order).
 
     In float32 on a CPU by NumPy, whose sort of plain numbers is vectorised, many times as fast as torch's. For the
-    order, value and position are packed into one integer: the value's bits, made to sort like the value, before the
-    position's.
+    order, each value is widened to float64 and carries its position in the low bits that float32 leaves empty; rounding
+    to float32 takes them off again. (Infinities become NaN.)
     """
     if x.dtype != torch.float32 or x.device.type != "cpu" or not _HAS_NUMPY:
         values, order = x.sort(dim=-1)
@@ -120,12 +120,10 @@ def _sort(x, values_only=False):
     if values_only:
         x.numpy().sort(axis=-1)  # in place: x is a product of matrices that nobody else holds
         return x
-    bits = x.view(torch.int32)
-    packed = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()  # negative numbers grow with falling bits
-    packed.bitwise_left_shift_(32).bitwise_or_(torch.arange(x.shape[-1]))
+    packed = x.double()
+    bits = packed.view(torch.int64).bitwise_or_(torch.arange(x.shape[-1]))
     packed.numpy().sort(axis=-1)
-    order = packed.bitwise_and_(0xFFFFFFFF)
-    return x.gather(-1, order), order
+    return packed.float(), bits.bitwise_and_(2**28 - 1)
 
 
 def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=3.0, generator=None):

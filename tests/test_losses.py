@@ -7,6 +7,7 @@ import cmath
 import functools
 import itertools
 import math
+import sys
 
 import numpy as np
 import ot
@@ -238,7 +239,7 @@ def test_bad_number_of_projections(loss, number):
 # ------------------------------------------------------------------------------------------------------ sorting by bits
 
 TINY, LARGE = 1e-45, torch.finfo(torch.float32).max
-AWKWARD = [0.0, -0.0, 1.0, -1.0, 1.0, TINY, -TINY, 1e-40, -1e-40, 1.2e-38, LARGE, -LARGE, math.inf, -math.inf, 0.0]
+AWKWARD = [0.0, -0.0, 1.0, -1.0, 1.0, TINY, -TINY, 1e-40, -1e-40, 1.2e-38, LARGE, -LARGE, 0.0]
 
 
 def check_sorted(x):
@@ -262,12 +263,57 @@ def test_sort(dtype, numpy, monkeypatch, generator):
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.lists(st.floats(width=32, allow_nan=False) | st.sampled_from(AWKWARD), min_size=1, max_size=30))
+@given(
+    st.lists(
+        st.floats(width=32, allow_nan=False, allow_infinity=False) | st.sampled_from(AWKWARD), min_size=1, max_size=30
+    )
+)
 def test_sort_of_anything(values):
     check_sorted(torch.tensor([values, values[::-1]]))
 
 
+def test_projections_that_overflow_give_no_plausible_loss():
+    z = torch.full((4, 3), LARGE)
+    loss = rdmreg_loss(z, torch.zeros(4, 3), directions=torch.ones(2, 3))  # z @ directions.T is infinite
+    assert not loss.isfinite()
+
+
 # --------------------------------------------------------------------------------------------------------------- RDMReg
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="the peak is read with getrusage")
+def test_memory_does_not_grow_with_the_number_of_directions():
+    from tests.bench.memory import peak
+
+    # All projections of a large batch at once would be 2 * 4096 * 8192 numbers: 256 MiB, each time they are held.
+    assert peak("cpu", 4096, 64, 8192) < 400
+
+
+CUDA_LOSSES = {
+    "rdmreg": lambda z, c: rdmreg_loss(z, z.detach().roll(1, 0) + 0.1, directions=c),
+    "sigreg": lambda z, c: sigreg_loss(z, directions=c),
+    "rgg_cf": lambda z, c: rgg_cf_loss(z, RectifiedGeneralizedGaussian(-0.5, 1.0, 1.0), directions=c),
+}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("name", CUDA_LOSSES)
+def test_cuda(name, generator):
+    z, c = torch.randn(64, 32, generator=generator).relu(), random_directions(300, 32, generator=generator)
+    on_cuda, c_cuda = z.cuda().requires_grad_(), c.cuda()
+    z.requires_grad_()
+    CUDA_LOSSES[name](on_cuda.detach(), c_cuda)  # what is made once, a table for example, may wait for the device
+    torch.cuda.set_sync_debug_mode("error")  # raises on a wait for the device or a copy from it
+    try:
+        loss = CUDA_LOSSES[name](on_cuda, c_cuda)
+        loss.backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    expected = CUDA_LOSSES[name](z, c)
+    expected.backward()
+    torch.testing.assert_close(loss.cpu(), expected, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(on_cuda.grad.cpu(), z.grad, rtol=1e-3, atol=1e-6)
 
 
 def test_equals_pot(cloud):

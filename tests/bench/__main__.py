@@ -15,6 +15,7 @@ import torch
 
 from rlpjepa import PretrainConfig, random_directions, rdmreg_loss, sample_rgg, two_views
 from rlpjepa.pretrain import Run, choose_device, train_step
+from tests.bench.memory import peak
 from tests.bench.plain import PlainTraining, plain_rdmreg, plain_sample_rgg
 
 
@@ -106,6 +107,13 @@ def bench_loss(table, rounds, device, size=256, dim=512):
         table.ratio(f"loss, N = {n}, its time over the floor", own_times["own"], own_times["floor"])
 
 
+def bench_memory(table, device):
+    """What `rdmreg_loss` holds beside its input, in the usual and in a large case."""
+    table.title("loss: peak memory for two views, D = 512, forward and backward")
+    for size, n in ((256, 256), (4096, 8192)):
+        table.row(f"loss, N = {n}, B = {size}, peak memory", [peak(device, size, 512, n)], "MiB", 0)
+
+
 def bench_step(table, rounds, steps, config):
     """The whole training step beside the minimal example's."""
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
@@ -146,6 +154,8 @@ def main():
     print(f"{options.rounds} rounds; median (lowest to highest)")
     bench_sampler(table, options.rounds, device)
     bench_loss(table, options.rounds, device)
+    if device.type in ("cpu", "cuda"):
+        bench_memory(table, device)
     provenance = bench_step(table, options.rounds, options.steps, config)
     print(f"{provenance['hardware']}, torch {torch.__version__}")
     if options.out:

@@ -1,0 +1,39 @@
+"""Peak memory of `rdmreg_loss` for two views, forward and backward, beyond what its input takes.
+
+On the CPU it is the growth of the process's largest resident size, hence: python -m tests.bench.memory DEVICE B D N
+"""
+
+import resource
+import subprocess
+import sys
+
+import torch
+
+from rlpjepa import rdmreg_loss, sample_rgg
+
+
+def peak(device, size, dim, n):
+    """MiB, measured in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.memory", str(device), *map(str, (size, dim, n))]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def held(device):
+    """The largest number of MiB held so far."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    units = 1 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * units / 2**20
+
+
+def main(device, size, dim, n):
+    z = sample_rgg((2, size, dim), device=device).requires_grad_()
+    target = sample_rgg((size, dim), device=device)
+    rdmreg_loss(z[:, :8], target[:8], 4).backward()  # what the libraries take once
+    before = held(device)
+    rdmreg_loss(z, target, n).backward()
+    print(held(device) - before)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:]))
