@@ -8,7 +8,7 @@ ARGS ?=
 # What `make pretrain` does without ARGS: a small network on the embedded images, a minute or two on a laptop.
 DEMO := --dataset shapes --backbone test_byobnet --dim 256 --lr 2e-3 --epochs 12
 
-.PHONY: help lab test test-fast lint pretrain bench sync run-notebooks student slides clean
+.PHONY: help lab test test-fast lint pretrain bench sync run-notebooks student slides site clean
 
 help:
 	@echo "make lab            open JupyterLab on notebooks/ (ARGS=... goes to jupyter lab)"
@@ -20,6 +20,7 @@ help:
 	@echo "make run-notebooks  execute the notebooks in place"
 	@echo "make student        the notebooks without solutions, in build/student/"
 	@echo "make slides         one HTML slide show per chapter, in build/slides/"
+	@echo "make site           the course site with the explorer, in build/site/"
 	@echo "make lint           style of the Python files"
 	@echo "make clean          remove what was made: .venv, build/, caches (not data/ or runs/)"
 
@@ -27,7 +28,7 @@ $(ENV): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,test,site]'
 	@touch $@
 
 lab: $(ENV)
@@ -64,10 +65,13 @@ student: $(ENV)
 		--TagRemovePreprocessor.remove_cell_tags skip-student \
 		--TagRemovePreprocessor.remove_all_outputs_tags stub --TagRemovePreprocessor.remove_all_outputs_tags check \
 		notebooks/*.ipynb
+	cp -R notebooks/results build/student/
 
 slides: $(ENV)
-	rm -rf build/slides
-	$(BIN)/jupyter nbconvert --log-level WARN --to slides --output-dir build/slides notebooks/*.ipynb
+	$(BIN)/python docs/slides.py
+
+site: $(ENV)
+	$(BIN)/python docs/build.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

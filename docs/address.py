@@ -1,6 +1,7 @@
-"""Writes what depends on the repository's public address ([tool.rlpjepa] in pyproject.toml) into README and CITATION.
+"""Writes what depends on the repository's public address ([tool.rlpjepa] in pyproject.toml) where it is needed.
 
-While the address is empty, nothing is written and what stood there before is removed.
+README gets badges, CITATION its link, and the notebooks' first cell the place to install from. While the address is
+empty, nothing is written and what stood there before is removed.
 """
 
 import re
@@ -32,12 +33,18 @@ def citation_with_address(text, repository):
     return re.sub(r"^license:", line + "license:", text, count=1, flags=re.MULTILINE)
 
 
+def notebook_with_address(text, repository):
+    """A notebook's .py with the address in its first cell."""
+    return re.sub('^REPOSITORY = ".*"', f'REPOSITORY = "{repository}"', text, flags=re.MULTILINE)
+
+
 def main(root=Path(__file__).parents[1]):
     repository = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["rlpjepa"]["repository"]
     if repository and not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         raise SystemExit(f'repository in pyproject.toml must read "owner/name" or be empty, got {repository!r}')
-    for name, change in (("README.md", readme_with_address), ("CITATION.cff", citation_with_address)):
-        path = root / name
+    changes = {root / "README.md": readme_with_address, root / "CITATION.cff": citation_with_address}
+    changes |= dict.fromkeys((root / "notebooks").glob("*.py"), notebook_with_address)
+    for path, change in changes.items():
         old = path.read_text(encoding="utf-8")
         new = change(old, repository)
         if new != old:

@@ -12,7 +12,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # # 01 · ℓp spheres
 #
 # **What you will be able to do.** Say why self-supervised learning needs a target distribution; picture the unit ℓp
@@ -27,6 +27,21 @@
 #
 # The series follows the blog post *Rectified LpJEPA* by Yilun Kuang; equations carry its numbers. Where a cell ends in
 # "agrees", it has checked the statement above it and would have stopped the notebook otherwise.
+
+# %% tags=["install"]
+# In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
+import importlib.util
+import os
+import subprocess
+import sys
+
+REPOSITORY = ""  # owner/name on GitHub
+if not (importlib.util.find_spec("rlpjepa") and os.path.isdir("results")):
+    assert REPOSITORY, "rlpjepa or the folder results/ is missing here: start JupyterLab with `make lab`"
+    if not os.path.isdir("series"):
+        subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{REPOSITORY}.git", "series"], check=True)
+    os.chdir("series/notebooks")
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..", "timm", "filelock"], check=True)
 
 # %%
 import json
@@ -44,7 +59,7 @@ from rlpjepa.spheres import lp_norm, sample_cone, sample_surface, surface_densit
 
 torch.set_num_threads(1)  # for tensors as small as these, waiting for a second thread costs more than it saves
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 1 · Why a target at all
 #
 # A network $f_\theta$ with weights $\theta$ turns an input $\mathbf{x}$ into a vector of $d$ features:
@@ -137,7 +152,7 @@ print("linear map, invariance alone: less than 1/100")
 print("linear map, views that differ in one coordinate: column 1 of W as before, column 2 gone (tolerance 0.001)")
 print("agrees")
 
-# %%
+# %% tags=["slide"]
 with style():
     fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharex=True, sharey=True)
     panels = {"before training": z_before, "invariance alone (Eq. 2)": z_alone, "with a target (Eq. 3)": z_target}
@@ -197,7 +212,7 @@ print(f"the two coordinates a and (a² - 1)/√2: effective rank {curve:.1f}, th
 assert curve > 1.9
 print("agrees")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The last line is a warning: the effective rank sees linear redundancy only. A target whose coordinates are
 # *independent* rules out the other kind too.
 #
@@ -255,7 +270,7 @@ for p in (2, 1, 0.75, 0.5, 0.25):
     print(f"p = {p:<4}  diagonal at distance {length:.2f}, corner angle {wide:5.1f}° at 0.01, {narrow:5.1f}° at 0.0001")
     assert (p < 1) == (narrow < 0.99 * wide)
 
-# %%
+# %% tags=["slide"]
 looks = {
     2: (COLORS["gaussian"], "-"),
     1: (COLORS["laplace"], "-"),
@@ -286,7 +301,7 @@ show(
 # The same in three dimensions, first as still pictures.
 
 
-# %%
+# %% tags=["slide"]
 def unit_surface(p, n=57):
     """(n, n, 3) points of the unit ℓp sphere in space, on a grid of angles that reaches the tips of all spikes."""
     polar, azimuth = torch.meshgrid(
@@ -369,7 +384,7 @@ bundle = {
 }
 display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 3 · A random vector is a radius times a direction
 #
 # Every $\mathbf{z} \ne 0$ in $\mathbb{R}^d$ can be written in one way as
@@ -457,7 +472,7 @@ print("a law that is not of this kind (uniform in a square) is recognised")
 print("agrees: √d and 1/√2 = 0.71 as d grows, direction uniform and independent of the radius")
 print(bad_luck(tests))
 
-# %%
+# %% tags=["slide"]
 with style():
     fig, ax = plt.subplots(figsize=(8, 3))
     for d, r in radii.items():
@@ -475,7 +490,7 @@ show(
     "about equally wide and each is covered by the density of the chi distribution.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # *The radius of 4000 Gaussian vectors, for each of four values of $d$. The shells move out as $\sqrt{d}$, but none is
 # wider than the last one: relative to its radius, the shell at $d = 4096$ is a surface.*
 #
@@ -547,7 +562,7 @@ assert abs(gaussian_norm - winner_norm) < 1e-4
 assert abs(gaussian - 2.838) < 1e-3 and abs(winner - 2.903) < 1e-3
 print("agrees: largest at a fixed mean square (tolerance 0.005), not at a fixed mean norm")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 5 · Product Laplace: the diamond
 #
 # The Gaussian makes all directions equally likely, those near an axis no more than others. To prefer vectors with a few
@@ -611,7 +626,7 @@ assert max(wrong_scale + wrong_law) < LEVEL
 print("the scale 1 in place of σ is recognised as wrong, and so are a Gaussian's directions on the ℓ1 sphere")
 print(f"agrees ({bad_luck(radius_tests + direction_tests)})")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The post writes the radius law as $\Gamma(d, 1)$, which is the case $\sigma = 1$.
 #
 # ## 6 · Generalized Gaussians, and the measure they put on the sphere
@@ -825,7 +840,7 @@ for name, sample in (("cone measure", sample_cone), ("surface measure", sample_s
     print(f"p = 0.5, {name}: {share:.3f} ± {error:.4f} of the points in the outer tenth of a spike")
 assert tips["cone measure"] < tips["surface measure"] / 5
 
-# %%
+# %% tags=["slide"]
 with style():
     fig, axes = plt.subplots(1, 2, figsize=(8, 4), sharex=True, sharey=True)
     u = unit_curve(0.5, 20_001)
@@ -851,7 +866,7 @@ show(
 # of them lie at the tips. A target with coordinates $\mathcal{GN}_p(0, \sigma)$ follows the left one: for $p < 1$ it
 # visits the spikes less often than "uniform on the ℓp sphere" might suggest, as the two shares above say.*
 
-# %%
+# %% tags=["slide"]
 grid = sorted([1.0, 2.0, *torch.logspace(math.log10(0.2), math.log10(20), 160).tolist()])
 distances = torch.tensor([total_variation(p) for p in grid])
 nearest = {p: total_variation(p) for p in (1, 2)}
@@ -876,7 +891,7 @@ show(
     "rises to less than 0.02, falls to zero at p = 2, rises to about 0.03 and falls slowly for large p.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # *The distance between the two measures in the plane. It dips to zero at $p = 1$ and $p = 2$, and falls to zero once
 # more as $p \to \infty$. Between and above them the difference is small; below $p = 1$ it grows fast.*
 #
@@ -934,7 +949,7 @@ for p, law in ((1, torch.distributions.Laplace(0.0, sigma)), (2, torch.distribut
 print("p = 1 is Laplace with scale σ, p = 2 Gauss with standard deviation σ")
 print("agrees (entropy to 1e-8, the position of the maximum to one step of the grid)")
 
-# %%
+# %% tags=["slide"]
 with style():
     fig, ax = plt.subplots(figsize=(7, 3.6))
     looks = {0.5: ("theory", "-."), 1: ("laplace", "-"), 2: ("gaussian", "--"), 4: ("muted", ":")}
@@ -1027,7 +1042,7 @@ print(f"exact zeros in a million draws from the Laplace prior itself: {(draws ==
 assert (draws == 0).sum() == 0
 print("agrees (tolerance 0.002, two steps of the grid)")
 
-# %%
+# %% tags=["slide"]
 with style():
     fig, ax = plt.subplots(figsize=(5.5, 4.4))
     fine = torch.linspace(-6, 6, 241, dtype=torch.float64)
@@ -1344,7 +1359,7 @@ check("01.6", cone_to_surface)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## What was shown
 #
 # (Names such as T1 are those of `claims.toml`, the list of statements that this series tests.)

@@ -12,7 +12,7 @@
 #     name: python3
 # ---
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # # 02 · The Rectified Generalized Gaussian
 #
 # **What you will be able to do.** Draw from the target of Rectified LpJEPA with four lines of your own, write down its
@@ -29,6 +29,21 @@
 # Two conventions. *Sparsity* is the fraction of zeros. And a value measured on random draws may differ from its
 # prediction by `LIMIT` standard errors; each such cell says how often a *true* statement would fail it by bad luck.
 # (The seeds are fixed, so here the luck is always the same.)
+
+# %% tags=["install"]
+# In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
+import importlib.util
+import os
+import subprocess
+import sys
+
+REPOSITORY = ""  # owner/name on GitHub
+if not (importlib.util.find_spec("rlpjepa") and os.path.isdir("results")):
+    assert REPOSITORY, "rlpjepa or the folder results/ is missing here: start JupyterLab with `make lab`"
+    if not os.path.isdir("series"):
+        subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{REPOSITORY}.git", "series"], check=True)
+    os.chdir("series/notebooks")
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..", "timm", "filelock"], check=True)
 
 # %%
 import functools
@@ -68,7 +83,7 @@ P_STYLE = {
     4.0: {"color": "#56B4E9", "linestyle": ":"},
 }
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 1 · The generalized Gaussian
 #
 # The *generalized Gaussian* $\mathcal{GN}_p(\mu, \sigma)$ is the law on the line with density
@@ -179,7 +194,7 @@ for p in shapes:
 assert math.isclose(unit_variance_scale(2), 1) and math.isclose(unit_variance_scale(1), math.sqrt(0.5))
 print(bad_luck(len(shapes)))
 
-# %%
+# %% tags=["slide"]
 grid = np.linspace(-5, 5, 1001)
 with style():
     figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.2))
@@ -196,7 +211,7 @@ show(
     "gets higher and sharper as p falls; on a logarithmic axis the tails get heavier.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # All four have variance one. As $p$ falls, more values are close to zero *and* more are far away, at the cost of those
 # in between. The peak at $p = 0.5$ rises above 1, but it stays a density: no single value, zero included, has a
 # positive probability. Nothing here is exactly zero.
@@ -214,7 +229,7 @@ show(
 # **Prediction.** In the plane with $\mu = 0$, a point is in one of four quadrants with equal probability. So a quarter
 # of the points stays where it is, half of them land on an axis, and a quarter on the origin.
 
-# %%
+# %% tags=["slide"]
 n, d, generator = 100_000, 2, torch.Generator().manual_seed(3)
 before = unit_variance_scale(2) * draw_gn((n, d), 2.0, generator)  # (n, 2)
 after = before.relu()
@@ -251,7 +266,7 @@ show(
     "unchanged, those of the second and fourth lie on the axes, and all of the third quadrant lies on the origin.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Follow the colours from left to right. Circles do not move. Triangles slide onto an axis and keep one positive
 # coordinate. All crosses end on one point. So the law of $\mathbf{x}$ has pieces of dimension 0, 1 and 2, and is not a
 # density over the plane: the axes have no area and still hold most of the points.
@@ -330,7 +345,7 @@ print(f"P(x > 0) at p = 1, mu = -1: {right:.3f}; by the normal distribution func
 assert abs((draws[-1.0, 1.0] > 0).double().mean() - wrong) > 10 * math.sqrt(wrong / n)
 assert all(math.isclose(cdf_gn(t, 2.0), stats.norm.cdf(t)) for t in (-2, -1, 0.5, 3))
 
-# %%
+# %% tags=["slide"]
 with style():
     figure, panels = plt.subplots(2, 3, figsize=(10.5, 5.6), sharex=True, sharey=True)
 edges, grid = np.linspace(0, 4, 33), np.linspace(1e-3, 4, 400)
@@ -357,7 +372,7 @@ show(
     "grows.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The hatched bar is drawn a little to the left of zero to be seen. As $\mu$ grows, mass moves from the bar into the
 # curve. Where $\mu > 0$ the peak of the density lies inside; where $\mu \le 0$ the density falls from zero on. Bar and
 # area add up to one in every panel.
@@ -429,7 +444,7 @@ print(f"non-zero entries of 512: expected {expected:.1f}, measured {measured:.1f
 print(bad_luck(1))
 assert abs(measured - expected) < LIMIT * error
 
-# %%
+# %% tags=["slide"]
 with style():
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6), width_ratios=(3, 2))
 ratio = torch.linspace(-2.2, 2.2, 300)
@@ -451,7 +466,7 @@ show(
     "errors.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Left: the marks for $\sigma = 0.5$, 1 and 2 lie on one curve per $p$: only the ratio $\mu/\sigma$ matters. All curves
 # pass through one half at $\mu = 0$: there $p$ has no say in the count. Right: the same data, as deviations from Eq.
 # 12. They look like noise, and none leaves the band.
@@ -485,7 +500,7 @@ for mu in (-0.5, 0.0, 0.5, 1.0):
     inside[mu], checks = (fraction, share, enough), checks + enough.sum()
 print(f"{checks} shares within {LIMIT} standard errors; {bad_luck(checks)}")
 
-# %%
+# %% tags=["slide"]
 with style():
     figure, panel = plt.subplots(figsize=(8, 3.6))
 for (mu, (fraction, share, enough)), marker in zip(inside.items(), "s^oD"):
@@ -585,7 +600,7 @@ lines.insert(0, ("p = 2, μ = 0, not rectified", 1.0, h, entropies))
 print(f"standard errors: slope at most {1 / math.sqrt(4 * n):.4f}, intercept about {1 / math.sqrt(n):.4f}; tolerances")
 print("(slope 0.01, intercept 0.02, ratio 1 %) are wider, since the grids are not infinitely fine")
 
-# %%
+# %% tags=["slide"]
 with style():
     figure, panel = plt.subplots(figsize=(7.5, 3.9))
 fine = np.log([1, 2**7.3])
@@ -702,7 +717,7 @@ assert round(law.entropy().item(), 4) == 0.3405 and round(half_normal, 4) == 0.3
 # $\mathbb{E}(z+1)^2$ fixed the best location is $m = -1$, with $\mathbb{E}z^2$ fixed it is $m = 0$.
 
 
-# %%
+# %% tags=["slide"]
 def sweep_location(center, locations):
     """H_1 of truncated Gaussians at these locations, with the E(z - center)^2 of TGN_2(-1, 1)."""
     value = moment(truncated_law(-1.0, 1.0, 2.0), center, 2.0)
@@ -740,7 +755,7 @@ show(
     "the maximum is at -1, with E z^2 fixed at 0, and it is higher there.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Left: every curve touches zero where the competitor's shape is that of the constraint, and only there. Right: the two
 # curves cross at $m = -1$, where both competitors are Eq. 10 itself. With the first constraint (solid) this is the top;
 # with the second (dashed) the top is the half-normal law at $m = 0$, and it is higher. So "maximum entropy" is true of
@@ -792,7 +807,7 @@ print(bad_luck(len(shapes)))
 over_p = np.geomspace(0.25, 8, 200)
 assert (np.diff([top_share(p) for p in over_p]) < 0).all(), "the share should fall as p grows"
 
-# %%
+# %% tags=["slide"]
 sigma = unit_variance_scale(torch.tensor(over_p))
 fractions = {mu: active_fraction(mu, sigma, over_p) for mu in (0.0, -1.0, -2.0, -3.0)}
 with style():
@@ -928,7 +943,7 @@ for p in (0.5, 1.0, 2.0):
     assert math.isclose(sigma / left_over, rectified_unit_variance_scale(p, mu / left_over), rel_tol=1e-7)
 print(bad_luck(3))
 
-# %%
+# %% tags=["slide"]
 wanted = torch.linspace(0.02, 0.995, 200)  # shares of zeros
 with style():
     figure, panel = plt.subplots(figsize=(7, 3.6))
@@ -952,6 +967,19 @@ show(
 # equal sparsity, unit variance after rectification takes a much more negative one.
 #
 # In the module this is `mu_for_l0(fraction, p)`, whose argument is the *non-zero* fraction.
+
+# %% [markdown]
+# ## 11 · All dials at once
+#
+# Move $\mu$, $\sigma$, $p$ and the dimension $d$ yourself. Left, the density with its atom; in the middle, points before
+# and after rectification; right, what they look like from the side (chapter 03 explains it). Below stand $\ell_0$ by
+# Eq. 11 and by counting. Try to keep 90 % zeros while you move $p$. (Where no one is there to move a slider, on a printed
+# page for example, one picture stands for all.)
+
+# %%
+from rlpjepa.explore import rgg_explorer
+
+rgg_explorer(mu=-1.0, p=1.0)
 
 # %% [markdown]
 # ## Exercises
@@ -1233,7 +1261,7 @@ check("02.6", draw_in_groups)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## What was shown, what is open
 #
 # - RGG is a generalized Gaussian passed through ReLU: an atom at zero (Eq. 8) beside an untouched density (Eq. 9),

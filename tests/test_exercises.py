@@ -1,6 +1,6 @@
 """The exercises: right answers pass their check however they are written, wrong ones hear what is wrong with them.
 
-To add an exercise, add its entry to ANSWERS.
+To add an exercise, add its entry to ANSWERS, or to that of the chapter's own module.
 """
 
 import ast
@@ -18,6 +18,8 @@ from scipy import stats
 
 from rlpjepa import exercises, sample_rgg, spheres
 from rlpjepa.exercises import check
+
+from . import answers03, answers04, answers05
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.py"))}
@@ -289,6 +291,8 @@ ANSWERS = {
         ],
     ),
 }
+# Those of chapters 03 to 05 stand in modules of their own.
+ANSWERS |= answers03.ANSWERS | answers04.ANSWERS | answers05.ANSWERS
 RIGHT = [(name, answer) for name, (rights, _) in ANSWERS.items() for answer in rights]
 WRONG = [(name, answer, phrase) for name, (_, wrongs) in ANSWERS.items() for answer, phrase in wrongs]
 

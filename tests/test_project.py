@@ -22,7 +22,7 @@ def test_conda_installs_what_make_installs():
     by_make = re.search(r"pip install --quiet (.*)", makefile).group(1).replace("'", "")
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     by_conda = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert " ".join(by_conda) == by_make == "--constraint constraints.txt --editable .[notebooks,test]"
+    assert " ".join(by_conda) == by_make == "--constraint constraints.txt --editable .[notebooks,test,site]"
     assert f"python{PROJECT['project']['requires-python']}" in environment["dependencies"]
 
 

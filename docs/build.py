@@ -1,0 +1,57 @@
+"""Builds the course site: ``python docs/build.py [OUT]``, into build/site when OUT is not given.
+
+The pages are gathered in a folder beside OUT: docs/*.md and the notebooks as they are committed, and the pages that
+pages.py makes from claims and results. Sphinx renders them; a site that stood in OUT is replaced once that went well.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from sphinx.cmd.build import main as sphinx
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+sys.path.insert(0, str(DOCS))
+
+import pages  # noqa: E402
+
+
+def gather(folder):
+    """The sources of the site, in one folder."""
+    (folder / "notebooks").mkdir(parents=True)
+    for path in DOCS.glob("*.md"):
+        shutil.copy(path, folder)
+    shutil.copy(DOCS / "overview.png", folder)
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(path, folder / "notebooks")
+    pages.write(folder)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python docs/build.py", description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, nargs="?", default=ROOT / "build" / "site")
+    out = parser.parse_args(arguments).out.resolve()
+    work = out.with_name(f"{out.name}-work")
+    shutil.rmtree(work, ignore_errors=True)
+    gather(work / "source")
+    status = sphinx(
+        ["-c", str(DOCS), "-b", "html", "-E", "-q", "-W", "-j", "auto", str(work / "source"), str(work / "html")]
+    )
+    if status:
+        return status
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.move(work / "html", out)
+    shutil.rmtree(work)
+    explorer = DOCS / "explorer" / "build.py"
+    if explorer.exists():
+        subprocess.run([sys.executable, explorer, out / "explorer.html"], check=True)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    print(f"{out / 'index.html'}: {size / 2**20:.0f} MiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

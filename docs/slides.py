@@ -1,0 +1,62 @@
+"""Builds one slide show per chapter: ``python docs/slides.py [OUT]``, into build/slides when OUT is not given.
+
+A cell with the tag ``slide`` is a slide: text as it stands, of code what it put out. All others are left out.
+"""
+
+import argparse
+import importlib.util
+import shutil
+from pathlib import Path
+
+import nbformat
+from nbconvert import SlidesExporter
+
+DOCS = Path(__file__).parent
+NOTEBOOKS = DOCS.parent / "notebooks"
+
+
+def package(name):
+    """The folder of an installed package."""
+    return Path(importlib.util.find_spec(name).origin).parent
+
+
+def write_assets(folder):
+    """reveal.js and MathJax, from installed packages."""
+    reveal, mathjax = package("sphinx_revealjs") / "_static" / "revealjs", package("sphinx-mathjax-offline") / "static"
+    shutil.copytree(reveal / "dist", folder / "reveal" / "dist")
+    for name in ("tex-chtml-full.js", "output/chtml/fonts/woff-v2"):
+        copy = shutil.copytree if (mathjax / "mathjax" / name).is_dir() else shutil.copy
+        (folder / "mathjax" / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(mathjax / "mathjax" / name, folder / "mathjax" / name)
+
+
+def slide_show(path):
+    """A notebook's slides as HTML."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        shown = "slide" in cell.metadata.get("tags", [])
+        cell.metadata["slideshow"] = {"slide_type": "slide" if shown else "skip"}
+    exporter = SlidesExporter(
+        template_name="slides",
+        extra_template_basedirs=[str(DOCS)],
+        exclude_input=True,
+        exclude_output_prompt=True,
+        reveal_url_prefix="assets/reveal",
+        reveal_theme="white",
+    )
+    return exporter.from_notebook_node(notebook)[0]
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python docs/slides.py", description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, nargs="?", default=DOCS.parent / "build" / "slides")
+    out = parser.parse_args(arguments).out
+    shutil.rmtree(out, ignore_errors=True)
+    write_assets(out / "assets")
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        (out / f"{path.stem}.html").write_text(slide_show(path), encoding="utf-8")
+        print(out / f"{path.stem}.html")
+
+
+if __name__ == "__main__":
+    main()

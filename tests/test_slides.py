@@ -1,0 +1,50 @@
+"""The slides: one for every cell that is tagged, no solution among them, nothing from a network."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PARTS_OF_EXERCISES = {"exercise", "hint", "stub", "solution", "check"}
+
+pytestmark = pytest.mark.slow
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.sections, self.files = 0, []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.sections += tag == "section"
+        attributes = dict(attributes)
+        if tag in ("script", "link", "img", "iframe"):
+            self.files.append(attributes.get("src") or attributes.get("href") or "")
+
+
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides") / "out"
+    subprocess.run([sys.executable, ROOT / "docs" / "slides.py", folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_slides(path, slides):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tags = [set(cell["metadata"].get("tags", [])) for cell in cells]
+    assert not any("slide" in those and those & PARTS_OF_EXERCISES for those in tags)
+    text = (slides / f"{path.stem}.html").read_text(encoding="utf-8")
+    page = Page(text)
+    # nbconvert puts a slide into two nested sections.
+    assert page.sections == 2 * sum("slide" in those for those in tags) and 2 * 10 <= page.sections <= 2 * 25
+    for name in filter(None, page.files):
+        assert name.startswith("data:") or (slides / name).is_file(), name
+    assert "cdn" not in re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", text).lower()
