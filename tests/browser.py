@@ -77,13 +77,13 @@ def console_errors(page):
     return [entry["message"] for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def wait_until(condition, seconds=20.0, message="the page did not get there"):
-    """The first true value of condition(), asked again and again; the test fails if none comes."""
+def wait_until(condition, seconds=20.0, message="the page did not get there", pause=0.05):
+    """The first true value of condition(), asked again after each pause; the test fails if none comes."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
             pytest.fail(f"{message} within {seconds:g} s")
-        time.sleep(0.05)
+        time.sleep(pause)
     return value
 
 

@@ -6,6 +6,7 @@ on; solutions are in the notebooks.
 """
 
 import importlib
+import inspect
 import math
 
 import torch
@@ -45,6 +46,9 @@ def check(name, *answer):
     try:
         if any(part is None or part is ... for part in answer):
             raise NotImplementedError
+        count = len(inspect.signature(test).parameters)
+        if len(answer) != count:
+            raise Wrong(f"{'one answer is' if count == 1 else f'{count} answers are'} expected, got {len(answer)}.")
         test(*answer)
     except NotImplementedError:
         print(f"✗ {name}: no answer yet. Fill in the cell above, run it, and then this one.")

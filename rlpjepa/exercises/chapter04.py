@@ -65,9 +65,9 @@ def fool_directions(function):
             )
         if fresh < 1e-6:
             raise Wrong(f"{where}: the loss along fresh directions is zero, too. This is the target sample, reordered?")
-        if fresh < 1:
+        if fresh < 0.8:  # a shift by the root of D has 1 on average, and a little less along some draws
             raise Wrong(
-                f"{where}: fooled, but fresh directions see only {fresh:.2g}. Go farther: it should be 1 or more."
+                f"{where}: fooled, but fresh directions see only {fresh:.2g}. Go farther: it should be about 1 or more."
             )
 
 
@@ -129,7 +129,9 @@ def floor_of_exponential(function):
     for size, value in values.items():
         right = 2 * harmonic[size] / size
         if not near(value, right, 0.06):
-            raise Wrong(f"at B = {size} the floor is {'lower' if value > right else 'higher'} than {value:.4g}.")
+            off = abs(value / right - 1)
+            hint = f" ({off:.0%} off; if you simulate, repeat more)" if off < 0.15 else ""
+            raise Wrong(f"at B = {size} the floor is {'lower' if value > right else 'higher'} than {value:.4g}{hint}.")
 
 
 def characteristic_function(c, t, g, mu, sigma):
@@ -146,7 +148,11 @@ def waves_of_groups(function):
     for n, d, g, mu, sigma in ((3, 6, 1, 0.0, 1.0), (2, 6, 6, -0.5, 0.8), (4, 12, 3, 0.0, 1.0), (2, 64, 8, -1.0, 0.7)):
         where = f"with groups of {g} in {d} dimensions"
         c = random_directions(n, d, dtype=torch.float64, generator=generator)
-        answer = torch.as_tensor(ask(function, c.clone(), t.clone(), g, mu, sigma))
+        answer = ask(function, c.clone(), t.clone(), g, mu, sigma)
+        try:
+            answer = torch.as_tensor(answer)
+        except (TypeError, ValueError, RuntimeError):
+            raise Wrong(f"the values should be complex numbers, got {type(answer).__name__}.") from None
         if not answer.is_complex():
             raise Wrong("a characteristic function has complex values; yours are real.")
         shape = f"{where}, the values"
@@ -170,6 +176,8 @@ def waves_of_groups(function):
             raise Wrong(f"{where}: your groups are 0, {d // g}, …; a group should be of neighbours, 0 … {g - 1}.")
         if (value.abs() > 1 + 1e-6).any():
             raise Wrong(f"{where}: one of your values is larger than 1 in size, which no mean of waves can be.")
+        if g > 1:
+            raise Wrong(f"right at g = 1, but not {where}. In an active group every member has its own value.")
         raise Wrong(f"{where}: not the characteristic function. At g = 1 it should be the chapter's product.")
 
 
@@ -211,7 +219,8 @@ def loss_that_counts(function):
         found = (z > 0).double().mean().item()
         if found == 0:
             raise Wrong(
-                f"{where} nothing ever moves, all features are zero to the end. What gradient passes a ReLU there?"
+                f"{where} all features are still zero at the end. Does your loss lift pre-activations below zero, and"
+                " fast enough?"
             )
         if abs(found - fraction) > 0.03:
             raise Wrong(f"{where} {found:.3f} of the features are non-zero at the end, and {fraction} were wanted.")
