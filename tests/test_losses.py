@@ -282,12 +282,12 @@ def test_projections_that_overflow_give_no_plausible_loss():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="the peak is read with getrusage")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_number_of_directions():
     from tests.bench.memory import peak
 
     # All projections of a large batch at once would be 2 * 4096 * 8192 numbers: 256 MiB, each time they are held.
-    assert peak("cpu", 4096, 64, 8192) < 400
+    assert 32 < peak("cpu", 4096, 64, 8192) < 400
 
 
 CUDA_LOSSES = {

@@ -6,6 +6,7 @@ What is compared runs in turn, so that a busy machine slows all of it alike; rat
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -154,7 +155,7 @@ def main():
     print(f"{options.rounds} rounds; median (lowest to highest)")
     bench_sampler(table, options.rounds, device)
     bench_loss(table, options.rounds, device)
-    if device.type in ("cpu", "cuda"):
+    if device.type == "cuda" or (device.type == "cpu" and sys.platform == "linux"):
         bench_memory(table, device)
     provenance = bench_step(table, options.rounds, options.steps, config)
     print(f"{provenance['hardware']}, torch {torch.__version__}")

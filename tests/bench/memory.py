@@ -1,11 +1,13 @@
 """Peak memory of `rdmreg_loss` for two views, forward and backward, beyond what its input takes.
 
-On the CPU it is the growth of the process's largest resident size, hence: python -m tests.bench.memory DEVICE B D N
+On the CPU it is the growth of the process's largest resident size, which Linux tells (getrusage would not do: there a
+process inherits the peak of the one that started it). Hence: python -m tests.bench.memory DEVICE B D N
 """
 
-import resource
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 
@@ -22,8 +24,7 @@ def held(device):
     """The largest number of MiB held so far."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    units = 1 if sys.platform == "darwin" else 2**10  # bytes on macOS, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * units / 2**20
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 2**10
 
 
 def main(device, size, dim, n):
