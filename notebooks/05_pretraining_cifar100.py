@@ -569,10 +569,11 @@ print(
 assert 0 < slow < steep / 5 and probe[1, -3] > 1.5 * probe[2, -3]
 
 # %% [markdown]
-# The curve for $p = 1$ is nearly level until almost every entry is zero, as on `shapes` and in the post. At $\mu = -3$
-# the two shapes differ more in accuracy than in anything else; but $p = 2$ is also the sparser one there, and nearly all
-# of its coordinates are dead (last column of the table), so this is not a comparison at equal sparsity. One seed a
-# point, and five epochs: the other runs of [cpu.toml](results/cifar100/cpu.toml) are still to come.
+# (Of the dotted curves of the post the upper one is $p = 1$.) Our curve for $p = 1$ is nearly level until almost every
+# entry is zero, as on `shapes` and in the post. At $\mu = -3$ the two shapes differ more in accuracy than in anything
+# else; but $p = 2$ is also the sparser one there, and nearly all of its coordinates are dead (last column of the
+# table), so this is not a comparison at equal sparsity. One seed a point, and five epochs: the other runs of
+# `results/cifar100/cpu.toml` are still to come.
 
 # %% [markdown]
 # Five and ten epochs on CIFAR-100 are few: after ten the probe prefers the trained encoder, the nearest neighbours still
