@@ -27,6 +27,10 @@ def gather(folder):
     shutil.copy(DOCS / "overview.png", folder)
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(path, folder / "notebooks")
+    for path in (ROOT / "notebooks" / "results").rglob("*.png"):
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     pages.write(folder)
 
 

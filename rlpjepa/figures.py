@@ -1,6 +1,7 @@
 """Static figures in one style for all chapters; matplotlib loads where a figure is drawn."""
 
 import io
+from itertools import cycle
 
 # One colour for one thing in all chapters (Okabe and Ito's palette, which colour-blind readers can tell apart).
 COLORS = {
@@ -40,12 +41,12 @@ def show(figure, alt):
     display({"image/png": png_bytes(figure), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}})
 
 
-def png_bytes(figure):
+def png_bytes(figure, dpi="figure"):
     """A matplotlib figure as the bytes of a PNG file; the figure is closed."""
     import matplotlib.pyplot as plt
 
     png = io.BytesIO()
-    figure.savefig(png, format="png")
+    figure.savefig(png, format="png", dpi=dpi)
     plt.close(figure)
     return png.getvalue()
 
@@ -132,9 +133,34 @@ def plot_features(z, images, rows=6, columns=12):
             panel.set_axis_off()
         for j, panels in zip(chosen, grid):
             for i, panel in zip(z[:, j].topk(columns).indices.tolist(), panels):
-                panel.imshow(images[i].permute(1, 2, 0).cpu().numpy())
+                panel.imshow(images[i].permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
             label = f"z[{j}]\non for {100 * activity[j]:.0f} %"
             panels[0].text(-0.15, 0.5, label, transform=panels[0].transAxes, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def plot_sparsity(results):
+    """The measured share of non-zero entries of the projector's output against the one of Eq. 11, on two log axes.
+
+    Args:
+        results: contents of result files, all with rectification.
+
+    Returns:
+        A matplotlib figure.
+    """
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(5.2, 4))
+        panel = figure.subplots()
+        panel.plot([1e-3, 1], [1e-3, 1], "--", color=COLORS["theory"], label="Eq. 11")
+        for look, finals in _by_shape(results):
+            expected, measured = ([final[key + "nonzero_fraction"] for final in finals] for key in ("expected_", ""))
+            panel.plot(expected, measured, linestyle="", **look)
+        panel.set(
+            xscale="log", yscale="log", xlabel="predicted share of non-zero entries", ylabel="measured on test images"
+        )
+        panel.legend()
     return figure
 
 
@@ -150,23 +176,27 @@ def plot_tradeoff(results, published=()):
     """
     from matplotlib.figure import Figure
 
-    colors = {1.0: COLORS["laplace"], 2.0: COLORS["gaussian"]}
     with style():
         figure = Figure(figsize=(9, 3.8))
         panels = figure.subplots(1, 2, sharey=True)
         for panel, features in zip(panels, ("encoder", "projector"), strict=True):
-            for p in sorted({r["config"]["p"] for r in results}):
-                points = [r["final"] for r in results if r["config"]["p"] == p]
-                points = sorted((1 - final["nonzero_fraction"], final[f"{features}_probe"]) for final in points)
-                marker = "o" if p == 1 else "s"
-                panel.plot(
-                    *zip(*points, strict=True), marker=marker, color=colors.get(p, COLORS["theory"]), label=f"p = {p:g}"
-                )
-            for label, zeros, accuracy in published:
-                panel.plot(zeros, accuracy, ":", color=COLORS["muted"], marker=".", label=label)
+            for look, finals in _by_shape(results):
+                points = sorted((1 - final["nonzero_fraction"], final[f"{features}_probe"]) for final in finals)
+                panel.plot(*zip(*points, strict=True), **look)
+            for dashes, (label, zeros, accuracy) in zip(cycle(("--", ":")), published, strict=False):
+                panel.plot(zeros, accuracy, dashes, color=COLORS["muted"], marker=".", label=label)
             panel.set(
                 xlabel="fraction of zeros in z", title=f"{features.capitalize()} features", xlim=(0, 1.02), ylim=0
             )
         panels[0].set_ylabel("linear probe, test accuracy")
         panels[0].legend(loc="lower left")
     return figure
+
+
+def _by_shape(results):
+    """(how its points look, final numbers of its runs) for every p of the results."""
+    looks = {1: {"color": COLORS["laplace"], "marker": "o"}, 2: {"color": COLORS["gaussian"], "marker": "s"}}
+    other = {"color": COLORS["theory"], "marker": "^"}
+    for p in sorted({result["config"]["p"] for result in results}):
+        finals = [result["final"] for result in results if result["config"]["p"] == p]
+        yield {"label": f"p = {p:g}", **looks.get(p, other)}, finals

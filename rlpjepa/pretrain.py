@@ -25,7 +25,7 @@ from .augment import two_views
 from .data import DATASETS, DataError, load_data
 from .distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
 from .evaluate import evaluate, extract_features
-from .figures import plot_features, plot_training
+from .figures import plot_features, plot_training, png_bytes
 from .losses import coordinate_loss, objective, rdmreg_loss, rgg_cf_loss, sigreg_loss
 from .model import RectifiedLpJEPA
 from .projections import random_directions
@@ -175,10 +175,10 @@ def _finish(run, final):
     write_atomically(run_dir / "result.json", (json.dumps(result, indent=1) + "\n").encode())
     if run.epochs:
         figure = plot_training(result)
-        write_atomically(run_dir / "figure.png", lambda file: figure.savefig(file, format="png", dpi=150))
+        write_atomically(run_dir / "figure.png", png_bytes(figure, dpi=150))
     images = run.data.test_images[:2000]
     sheet = plot_features(extract_features(run.model, run.data, images)[1], images)
-    write_atomically(run_dir / "features.png", lambda file: sheet.savefig(file, format="png", dpi=150))
+    write_atomically(run_dir / "features.png", png_bytes(sheet, dpi=150))
     return result
 
 

@@ -89,14 +89,11 @@ def _is_sound(content):
 
 
 def write_atomically(path, content, keep=None):
-    """Write bytes, or what a function writes to a file: ``path`` then holds its old content or all of the new.
-
-    With ``keep``, the old file is moved there.
-    """
+    """Write bytes to a file, which then holds its old content or all of the new; ``keep``: where that goes."""
     temporary = path.with_name(path.name + ".part")
     try:
         with open(temporary, "wb") as file:
-            content(file) if callable(content) else file.write(content)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if keep:

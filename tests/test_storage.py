@@ -98,37 +98,37 @@ def test_folder_without_permission(tmp_path):
 # one file
 
 
-def test_write_atomically_takes_bytes_or_a_function(tmp_path):
+def test_write_atomically_replaces_the_content(tmp_path):
     path = tmp_path / "file"
-    write_atomically(path, b"one")
-    assert path.read_bytes() == b"one"
-    write_atomically(path, lambda file: file.write(b"two"))
-    assert path.read_bytes() == b"two" and os.listdir(tmp_path) == ["file"]
+    for content in (b"one", b"two"):
+        write_atomically(path, content)
+        assert path.read_bytes() == content and os.listdir(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_content_function_that_fails_leaves_the_old_content(tmp_path, error):
+def test_writing_that_fails_leaves_the_old_content(tmp_path, error, monkeypatch):
     path, kept = tmp_path / "file", tmp_path / "kept"
     path.write_bytes(b"old")
     kept.write_bytes(b"older")
 
-    def fail(file):
-        file.write(b"half")
+    def fail(descriptor):
+        assert (path.read_bytes(), kept.read_bytes()) == (b"old", b"older")  # in place until all of the new is written
         raise error
 
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(RunError if isinstance(error, OSError) else type(error)) as raised:
-        write_atomically(path, fail, keep=kept)
+        write_atomically(path, b"new", keep=kept)
     assert (path.read_bytes(), kept.read_bytes()) == (b"old", b"older")
     assert sorted(os.listdir(tmp_path)) == ["file", "kept"]
     if isinstance(error, OSError):
         assert str(raised.value) == f"{path} cannot be written: [Errno 28] No space left on device"
 
 
-def test_the_old_file_stays_in_place_until_all_of_the_new_is_written(tmp_path):
+def test_keep_moves_the_old_file(tmp_path):
     path, kept = tmp_path / "file", tmp_path / "kept"
     path.write_bytes(b"old")
-    write_atomically(path, lambda file: file.write(path.read_bytes() + b" and " + str(kept.exists()).encode()), kept)
-    assert path.read_bytes() == b"old and False" and kept.read_bytes() == b"old"
+    write_atomically(path, b"new", kept)
+    assert (path.read_bytes(), kept.read_bytes()) == (b"new", b"old")
 
 
 def test_content_is_on_disk_before_it_takes_the_old_ones_place(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 "use strict";
 
 const explorer = (() => {
-  const VECTORS = 64, POINTS = 1000, SHOWN = 300, BINS = 48;
+  const VECTORS = 64, POINTS = 1000, SHOWN = 200, BINS = 48;
   const NAMES = Object.keys(SETTINGS); // mu, sigma, p, angle, d; each [least, largest, step, first value]
   const LABELS = { mu: "μ", sigma: "σ", p: "p", angle: "θ", d: "d", seed: "seed" };
   const SEEDS = [1, 9999];
