@@ -33,6 +33,7 @@ def write_assets(folder):
 def slide_show(path):
     """A notebook's slides as HTML."""
     notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("widgets", None)  # progress bars, for which a script would be fetched from a network
     for cell in notebook.cells:
         shown = "slide" in cell.metadata.get("tags", [])
         cell.metadata["slideshow"] = {"slide_type": "slide" if shown else "skip"}
