@@ -5,7 +5,6 @@ committed one. The rest runs on Sphinx's events: anchors on equations and sectio
 to what they name, and the JavaScript libraries, copied from installed packages.
 """
 
-import importlib.util
 import json
 import re
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 from docutils import nodes
+from libraries import copy_mathjax, package
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -183,19 +183,8 @@ def copy_libraries(app, error):
     if error or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
-    mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
-    for part in (
-        "tex-chtml-full.js",
-        "output/chtml/fonts/woff-v2",
-        "a11y",
-        "sre/mathmaps/base.json",
-        "sre/mathmaps/en.json",
-    ):
-        copy = shutil.copytree if (mathjax / part).is_dir() else shutil.copy
-        (static / "mathjax" / part).parent.mkdir(parents=True, exist_ok=True)
-        copy(mathjax / part, static / "mathjax" / part)
-    plotly = Path(importlib.util.find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
-    shutil.copy(plotly, static / "plotly.min.js")
+    copy_mathjax(static / "mathjax", "a11y", "sre/mathmaps/base.json", "sre/mathmaps/en.json")
+    shutil.copy(package("plotly") / "package_data" / "plotly.min.js", static)
 
 
 def keep_signs(app, what, name, obj, options, lines):

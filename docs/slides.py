@@ -4,30 +4,15 @@ A cell with the tag ``slide`` is a slide: text as it stands, of code what it put
 """
 
 import argparse
-import importlib.util
 import shutil
 from pathlib import Path
 
 import nbformat
+from libraries import copy_mathjax, package
 from nbconvert import SlidesExporter
 
 DOCS = Path(__file__).parent
 NOTEBOOKS = DOCS.parent / "notebooks"
-
-
-def package(name):
-    """The folder of an installed package."""
-    return Path(importlib.util.find_spec(name).origin).parent
-
-
-def write_assets(folder):
-    """reveal.js and MathJax, from installed packages."""
-    reveal, mathjax = package("sphinx_revealjs") / "_static" / "revealjs", package("sphinx-mathjax-offline") / "static"
-    shutil.copytree(reveal / "dist", folder / "reveal" / "dist")
-    for name in ("tex-chtml-full.js", "output/chtml/fonts/woff-v2"):
-        copy = shutil.copytree if (mathjax / "mathjax" / name).is_dir() else shutil.copy
-        (folder / "mathjax" / name).parent.mkdir(parents=True, exist_ok=True)
-        copy(mathjax / "mathjax" / name, folder / "mathjax" / name)
 
 
 def slide_show(path):
@@ -53,7 +38,8 @@ def main(arguments=None):
     parser.add_argument("out", type=Path, nargs="?", default=DOCS.parent / "build" / "slides")
     out = parser.parse_args(arguments).out
     shutil.rmtree(out, ignore_errors=True)
-    write_assets(out / "assets")
+    shutil.copytree(package("sphinx_revealjs") / "_static" / "revealjs" / "dist", out / "assets" / "reveal" / "dist")
+    copy_mathjax(out / "assets" / "mathjax")
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         (out / f"{path.stem}.html").write_text(slide_show(path), encoding="utf-8")
         print(out / f"{path.stem}.html")

@@ -542,7 +542,8 @@ show(
 )
 
 # %% [markdown]
-# What switches a coordinate on, when the images are photographs? The sheet of the run with $p = 1$, $\mu = -3$:
+# What switches a coordinate on, when the images are photographs? Test images of CIFAR-100, by the run with $p = 1$,
+# $\mu = -3$:
 #
 # ![Six rows of twelve photographs, one row for each of six coordinates: things on blue sky, animals in blue water, pale shapes on dark ground, orange and pink round things, single objects on white, warm colours on green.](results/cifar100/rdmreg_p1_mu-3_5epochs_seed0_features.png)
 #
