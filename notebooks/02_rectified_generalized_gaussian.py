@@ -26,9 +26,11 @@
 # time, read sections 2 to 4 and 10: the law, its count of non-zero entries, and how to choose $\mu$. Sections 6 and 7
 # (entropy) can wait. The exercises at the end take more than an hour together, the first of them five minutes.
 #
-# Two conventions. *Sparsity* is the fraction of zeros. And a value measured on random draws may differ from its
-# prediction by `LIMIT` standard errors; each such cell says how often a *true* statement would fail it by bad luck.
-# (The seeds are fixed, so here the luck is always the same.)
+# The series follows the blog post *Rectified LpJEPA* by Yilun Kuang ("the post"), whose numbers its equations carry; the
+# "minimal example" is the code beside it, and "the module" is our `rlpjepa`. Two conventions. *Sparsity* is the fraction
+# of zeros. And a value measured on random draws may differ from its prediction by `LIMIT` standard errors; a cell that
+# uses this limit says how often a *true* statement would fail it by bad luck. (The seeds are fixed, so here the luck is
+# always the same.) Where another error is larger than that of the draws, the cell names a fixed tolerance instead.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -291,10 +293,10 @@ show(
 # $$f_{\mathcal{TGN}_p(\mu,\sigma)}(z) = \frac{\mathbb{1}_{(0,\infty)}(z)}{Z} \exp\!\left(-\frac{|z-\mu|^p}{p\,\sigma^p}\right),
 # \qquad Z = 2\sigma\,\Gamma(1/p)\,p^{1/p-1}\,\Phi_p(\mu/\sigma). \tag{10}$$
 #
-# The post leaves the constant $Z$ open; the cell below checks the one given here.
+# The post leaves the constant $Z$ open; the next two cells check the one given here, against the module and by
+# integration.
 #
-# **Prediction.** The two masses add up to one, and the module's `log_prob` gives Eq. 8 and 9 for the rectified law and
-# Eq. 10 for the truncated one.
+# **Prediction.** The module's `log_prob` gives Eq. 8 and 9 for the rectified law and Eq. 10 for the truncated one.
 
 
 # %%
@@ -320,8 +322,8 @@ for mu, p in settings:
 print(f"Eq. 8, 9 and 10 equal the module's log_prob for {len(settings)} pairs of mu and p (relative 1e-9)")
 
 # %% [markdown]
-# **Prediction.** Among draws, the share of zeros is the mass of the atom up to its standard error, and the non-zero
-# ones pass a KS test for Eq. 10. And $\Phi_p$ must be that of $\mathcal{GN}_p$: the normal distribution function, right
+# **Prediction.** Eq. 10 integrates to one, and so do the atom and Eq. 9 together. Among draws, the share of zeros is the
+# mass of the atom up to its standard error, and the non-zero ones pass a KS test for Eq. 10. And $\Phi_p$ must be that of $\mathcal{GN}_p$: the normal distribution function, right
 # at $p = 2$, gives a wrong answer at $p = 1$.
 
 # %% tags=["claim-T10"]
@@ -374,8 +376,8 @@ show(
 
 # %% [markdown] tags=["slide"]
 # The hatched bar is drawn a little to the left of zero to be seen. As $\mu$ grows, mass moves from the bar into the
-# curve. Where $\mu > 0$ the peak of the density lies inside; where $\mu \le 0$ the density falls from zero on. Bar and
-# area add up to one in every panel.
+# curve. Where $\mu > 0$ the density peaks at $x = \mu$; where $\mu \le 0$ it is highest at the left end and falls from
+# there. The *height* of the bar and the area under the whole curve, beyond 4 too, add up to one in every panel.
 #
 # ## 4 · How many entries are non-zero
 #
@@ -408,17 +410,18 @@ assert agree
 
 # %% [markdown]
 # **Prediction.** Draw vectors and count: over a grid of $\mu$, $\sigma$ and $p$, the mean count agrees with Eq. 12
-# within its standard error. What does that mean for a whole grid? Many cells are many chances to be unlucky, so the
-# limit must be chosen for the grid and not for the cell; the cell below prints what 3 standard errors would mean. It
-# also looks at the sum of the squared deviations, each in units of its standard error. That sum follows the $\chi^2$
-# law with one degree of freedom per cell, and would be too large if every cell were a little wrong.
+# within its standard error. What does that mean for a whole grid? Many settings $(\mu, \sigma, p)$ are many chances to
+# be unlucky, so the limit must be chosen for the whole grid and not for one setting; the code below prints what 3
+# standard errors would mean. It also looks at the sum of the squared deviations, each in units of its standard error.
+# That sum follows the $\chi^2$ law with one degree of freedom per setting, and would be too large if every setting were
+# a little wrong.
 
 # %% tags=["claim-T12"]
 n, d, level = 1024, 256, 1e-3
-cells = [(mu, sigma, p) for p in P_STYLE for sigma in (0.5, 1.0, 2.0) for mu in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+grid_settings = [(mu, sigma, p) for p in P_STYLE for sigma in (0.5, 1.0, 2.0) for mu in (-1.0, -0.5, 0.0, 0.5, 1.0)]
 generator = torch.Generator().manual_seed(4)
 counts, deviations = [], []
-for mu, sigma, p in cells:
+for mu, sigma, p in grid_settings:
     x = (mu + sigma * draw_gn((n, d), p, generator)).relu()  # (n, d)
     fraction = active_fraction(mu, sigma, p).item()
     counts.append((x > 0).sum(dim=1).double().mean().item())  # the mean of ||x||_0
@@ -426,18 +429,19 @@ for mu, sigma, p in cells:
     deviations.append((counts[-1] - d * fraction) / error)
 
 deviations = np.array(deviations)
-p_value = stats.chi2.sf((deviations**2).sum(), len(cells))
-print(f"{len(cells)} cells, all within {LIMIT} standard errors: {np.abs(deviations).max() < LIMIT}")
+p_value = stats.chi2.sf((deviations**2).sum(), len(grid_settings))
+print(f"{len(grid_settings)} settings, all within {LIMIT} standard errors: {np.abs(deviations).max() < LIMIT}")
 print(f"sum of squares, p-value above {level}: {p_value > level}")
-print(f"whole grid: {bad_luck(len(cells), other_risks=level)}; ", end="")
-print(f"at 3 standard errors it would be 1 time in {1 / (1 - (1 - 2 * stats.norm.sf(3)) ** len(cells)):.0f}")
+print(f"whole grid: {bad_luck(len(grid_settings), other_risks=level)}; ", end="")
+print(f"at 3 standard errors it would be 1 time in {1 / (1 - (1 - 2 * stats.norm.sf(3)) ** len(grid_settings)):.0f}")
+print(f"settings beyond 3 standard errors: {(np.abs(deviations) > 3).sum()}")
 assert np.abs(deviations).max() < LIMIT and p_value > level
 
 # %% [markdown]
 # The same for the module: `sample_rgg`, in the size of one training batch, against `expected_l0`.
 
 # %%
-x = sample_rgg((256, 512), p=1.0, mu=-1.0, generator=torch.Generator().manual_seed(4))  # (B, D)
+x = sample_rgg((256, 512), p=1.0, mu=-1.0, generator=torch.Generator().manual_seed(4))  # (n, d)
 expected = RectifiedGeneralizedGaussian(-1.0, unit_variance_scale(1.0), 1.0).expected_l0(512).item()
 measured, error = (x > 0).sum(dim=1).double().mean().item(), math.sqrt(expected * (1 - expected / 512) / 256)
 print(f"non-zero entries of 512: expected {expected:.1f}, measured {measured:.1f}, standard error {error:.1f}")
@@ -450,26 +454,28 @@ with style():
 ratio = torch.linspace(-2.2, 2.2, 300)
 for (p, line), marker in zip(P_STYLE.items(), "osD^"):
     left.plot(ratio, active_fraction(ratio, 1.0, p), label=f"p = {p:g}", **line)
-    rows = [i for i, cell in enumerate(cells) if cell[2] == p]
-    ratios, fractions = zip(*[(cells[i][0] / cells[i][1], counts[i] / d) for i in rows])
+    rows = [i for i, setting in enumerate(grid_settings) if setting[2] == p]
+    ratios, fractions = zip(*[(grid_settings[i][0] / grid_settings[i][1], counts[i] / d) for i in rows])
     left.plot(ratios, fractions, marker, color=line["color"], ms=5)
     right.plot(rows, deviations[rows], marker, color=line["color"], ms=4)
 left.set(xlabel="μ / σ", ylabel="non-zero fraction", title="Eq. 12 (lines) and counts (marks)")
 left.legend()
 right.axhspan(-LIMIT, LIMIT, color=COLORS["muted"], alpha=0.2, linewidth=0)
 right.axhline(0, color=COLORS["theory"], linewidth=0.8)
-right.set(xlabel="cell of the grid", ylabel="deviation / standard error", title="Deviation of every cell", ylim=(-5, 5))
+right.set(xlabel="number of the setting", ylabel="deviation / standard error", ylim=(-5, 5))
+right.set_title("Deviation of every setting (μ, σ, p)")
 show(
     figure,
     alt="Left: non-zero fraction against mu over sigma for four shapes; every mark lies on its line, and all lines cross at "
-    "one half where mu is zero. Right: the deviations of the sixty cells scatter about zero inside a band of four standard "
+    "one half where mu is zero. Right: the deviations of the sixty settings scatter about zero inside a band of four standard "
     "errors.",
 )
 
 # %% [markdown] tags=["slide"]
 # Left: the marks for $\sigma = 0.5$, 1 and 2 lie on one curve per $p$: only the ratio $\mu/\sigma$ matters. All curves
 # pass through one half at $\mu = 0$: there $p$ has no say in the count. Right: the same data, as deviations from Eq.
-# 12. They look like noise, and none leaves the band.
+# 12. They look like noise, and none leaves the band. One of the sixty lies beyond 3 standard errors: by the output above,
+# true statements do that in one grid out of seven.
 #
 # ## 5 · The orthant that empties
 #
@@ -536,9 +542,9 @@ show(
 # h = a\,H_1(\mathcal{TGN}_p(\mu, \sigma)) + H_0(\mathrm{Bernoulli}(a)).$$
 #
 # $H_0(\mathrm{Bernoulli}(a)) = -a \log a - (1-a)\log(1-a)$ is the uncertainty about *whether* $\xi$ is zero. The slope
-# $a$ is the *information dimension* of $\xi$: a variable with a density has 1, a constant 0, and RGG the fraction of
-# the time that it is active. The intercept $h$ is the *$d(\xi)$-dimensional entropy*. We work in nats (natural
-# logarithms).
+# $a$ is the *information dimension* $d(\xi)$ of $\xi$ (not the number $d$ of entries): a variable with a density has 1,
+# a constant 0, and RGG the probability that it is non-zero. The intercept $h$ is the *$d(\xi)$-dimensional entropy*. We
+# work in nats (natural logarithms).
 #
 # **Prediction.** Rounded draws give a straight line in $\log(1/\varepsilon)$ whose slope is the non-zero fraction of
 # Eq. 12 and whose intercept is $h$. The law before rectification has slope 1. Two independent coordinates together have
@@ -547,7 +553,7 @@ show(
 
 # %%
 def grid_entropy(x, width):
-    """Shannon entropy in nats of the rows of x, shape (n, D) with D <= 2, rounded up to multiples of width.
+    """Shannon entropy in nats of the rows of x, shape (n, d) with d <= 2, rounded up to multiples of width.
 
     Rounding up leaves exact zeros a cell of their own; other ways of rounding have the same limit.
     """
@@ -581,7 +587,7 @@ lines = []
 for mu, p in ((1.0, 1.0), (0.0, 2.0), (-1.0, 1.0)):
     sigma = unit_variance_scale(p)
     a, h = active_fraction(mu, sigma, p).item(), entropy_by_hand(mu, sigma, p)
-    x = (mu + sigma * draw_gn((n, 2), p, generator)).relu()  # (n, D) with D = 2
+    x = (mu + sigma * draw_gn((n, 2), p, generator)).relu()  # (n, d) with d = 2
     entropies, slope, intercept = fit_line(x[:, :1], widths)
     pairs = np.array([grid_entropy(x, width) for width in widths[:3]])
     print(f"p = {p:g}, mu = {mu:2g}: a = {a:.3f}, slope {slope:.3f}; h = {h:.3f}, intercept {intercept:.3f};", end=" ")
@@ -620,12 +626,12 @@ show(
 )
 
 # %% [markdown]
-# Marks are entropies of rounded draws, lines the formula. The slope is the share of the time that a coordinate carries
-# a real number. The intercepts, where the lines meet the left edge, are the $d(\xi)$-dimensional entropies. (Do not
+# Marks are entropies of rounded draws, lines the formula. The slope is the probability that a coordinate comes from a
+# continuum of values and is not exactly zero. The intercepts, where the lines meet the left edge, are the $d(\xi)$-dimensional entropies. (Do not
 # make the grid much finer: with more cells than draws every draw has a cell to itself, and the measured entropy stops
 # growing at $\log n$.)
 #
-# For a vector of $D$ independent coordinates, dimension and entropy are $D$ times those of one. So the information
+# For a vector of $d$ independent coordinates, dimension and entropy are $d$ times those of one. So the information
 # dimension of $\mathbf{x}$ is its expected number of non-zero entries: Eq. 11 once more.
 #
 # ## 7 · Maximum entropy, with the fine print
@@ -644,8 +650,8 @@ show(
 #
 # The fine print is the constraint. The post speaks of a fixed expected $\ell_p$ norm. It must be the $p$-th power, and
 # the distance must be measured from $\mu$, not from zero. **Prediction.** Laws of any other form, scaled to the same
-# $\mathbb{E}|z-\mu|^p$, have less entropy. But at fixed $\mathbb{E}z^p$ and $\mu = -1$ another law has *more*: the
-# half-normal one, which is Eq. 10 with $\mu = 0$.
+# $\mathbb{E}|z-\mu|^p$, have less entropy. But with $p = 2$, $\mu = -1$ and $\mathbb{E}z^2$ fixed instead, another law
+# has *more*: the half-normal one, which is Eq. 10 with $\mu = 0$.
 
 # %%
 # A law on (0, inf) is an array: its density on a grid that is even in log z. Sums over the grid are integrals.
@@ -804,6 +810,16 @@ for p in shapes:
     shares[p] = share
 print(bad_luck(len(shapes)))
 
+sparser = []
+for p in shapes:  # the same for 90 % zeros: the largest tenth begins where a hundredth of the law is left
+    sigma, quantiles = unit_variance_scale(p), stats.gennorm(p, scale=p ** (1 / p))
+    mu = -sigma * quantiles.isf(0.1)
+    square = functools.partial(lambda z, mu, sigma, p: z**2 * gn_density(z, mu, sigma, p), mu=mu, sigma=sigma, p=p)
+    begin = mu + sigma * quantiles.isf(0.01)
+    sparser.append(integral(square, begin, np.inf) / integral(square, 0, np.inf))
+print("with 90 % zeros: " + ",  ".join(f"p = {p:g}: {share:.3f}" for p, share in zip(shapes, sparser)))
+assert sparser == sorted(sparser, reverse=True) and math.isclose(sparser[1], top_share(1.0), rel_tol=1e-6)
+
 over_p = np.geomspace(0.25, 8, 200)
 assert (np.diff([top_share(p) for p in over_p]) < 0).all(), "the share should fall as p grows"
 
@@ -834,9 +850,11 @@ show(
 
 # %% [markdown]
 # Left: one line for each $\mu$. Both $\mu$ and $p$ change the count, but $p$ has no direction of its own: as $p$ falls,
-# the line of $\mu = -1$ falls, that of $\mu = -3$ rises for most of its length, and that of $\mu = -2$ does one and
-# then the other. Right: the largest tenth of the non-zero entries holds more of the energy the smaller $p$ is. So
-# choose $p$ for this inequality, and then $\mu$ for the count; section 10 shows how.
+# the line of $\mu = -1$ falls, that of $\mu = -3$ rises for most of its length, and that of $\mu = -2$ first rises and
+# then falls. Right, at $\mu = 0$: the largest tenth of the non-zero entries holds more of the energy the smaller $p$ is.
+# With 90 % zeros the order is the same and the differences are smaller (last output): far out, every tail looks nearly
+# exponential, and $p = 1$, which is exponential, does not change at all. So choose $p$ for this inequality, and then
+# $\mu$ for the count; section 10 shows how.
 #
 # ## 9 · Two choices of $\sigma$
 #
@@ -919,7 +937,7 @@ show(
 #
 # for $a > 1/2$ take the value for $1 - a$ with the other sign. At $p = 1$ this is $\mu = \sigma \log(2a)$.
 #
-# **Prediction.** Draws at this $\mu$ have the wanted share of zeros within a standard error or so. Change `ZEROS` and
+# **Prediction.** Draws at this $\mu$ have the wanted share of zeros within `LIMIT` standard errors. Change `ZEROS` and
 # run the cell again.
 
 # %%
@@ -972,8 +990,8 @@ show(
 # ## 11 · All dials at once
 #
 # Move $\mu$, $\sigma$, $p$ and the dimension $d$ yourself. Left, the density with its atom; in the middle, points before
-# and after rectification; right, what they look like from the side (chapter 03 explains it). Below stand $\ell_0$ by
-# Eq. 11 and by counting. Try to keep 90 % zeros while you move $p$. (Where no one is there to move a slider, on a printed
+# and after rectification; right, what they look like from the side (chapter 03 explains that panel and what its legend
+# calls ridges and interior). A line of text gives $\mathbb{E}\lVert\mathbf{x}\rVert_0$ by Eq. 11 and by counting. Try to keep 90 % zeros while you move $p$. (Where no one is there to move a slider, on a printed
 # page for example, one picture stands for all.)
 
 # %%
@@ -1140,7 +1158,7 @@ def best_fraction(m):
 
 
 # %% [markdown] tags=["solution"]
-# At $m = 1$ it is the golden ratio, 0.618; in millimetres, 0.999. Nothing about $x$ has changed but its unit. In other
+# At $m = 1$ it is 0.618, one over the golden ratio; in millimetres ($m = 1000$), 0.999. Nothing about $x$ has changed but its unit. In other
 # units the entropy of every law changes by $a \log 1000$, its information dimension times the logarithm of the factor,
 # so laws of different $a$ change by different amounts, and their order with them. Entropies of different dimension are
 # like lengths and areas: they cannot be compared. This is why section 7 fixes $a$. "Maximum entropy" cannot choose a
@@ -1155,14 +1173,14 @@ check("02.4", best_fraction)
 #
 # *Predict, then compute.* Section 8 says that a smaller $p$ is not sparser. Take two shapes, both at unit variance
 # before rectification. For $\mu$ slightly below zero, which has more zeros? And far below? So somewhere between there is
-# a tie: one negative $\mu$ at which both have the same non-zero fraction. Find it for any two shapes.
+# a tie: one negative $\mu$ at which both have the same non-zero fraction. Find it for any two shapes between 1/2 and 4.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # Near zero the higher peak decides, far out the heavier tail; look at the two densities in section 1. For the tie, take
 # the difference of two fractions (`RectifiedGeneralizedGaussian(mu, sigma, p).prob_active`, or `active_fraction`), which
-# changes its sign once between $\mu = -5$ and $\mu = -0.1$, and halve this interval until it is short. Each shape needs
+# changes its sign once between $\mu = -5$ and $\mu = -0.1$ for these shapes, and halve this interval until it is short. Each shape needs
 # its own $\sigma$.
 #
 # </details>
@@ -1190,6 +1208,11 @@ def find_tie(p, q):
             high = middle
     return middle
 
+
+for pair in ((0.5, 1.0), (0.5, 2.0), (0.5, 4.0), (1.0, 2.0), (1.0, 4.0), (2.0, 4.0)):
+    mu = find_tie(*pair)
+    tied = RectifiedGeneralizedGaussian(mu, unit_variance_scale(pair[0]), pair[0]).prob_active
+    print(f"{pair[0]:g} and {pair[1]:g} tie at {mu:.2f}, with {tied:.1%} non-zero")
 
 # %% [markdown] tags=["solution"]
 # For 1/2 and 2 the tie is at $\mu = -1.89$, with 2.9 % non-zero entries. Nearer to zero the smaller $p$ has more zeros:
@@ -1271,7 +1294,8 @@ check("02.6", draw_in_groups)
 # - In high dimension practically no vector is without zeros: the mass lies on the faces of the orthant.
 # - RGG has maximum entropy at a fixed active fraction and fixed $\mathbb{E}[\,|x-\mu|^p \mid x > 0\,]$, not at a fixed
 #   norm about zero.
-# - $\mu$ sets the count of zeros, $p$ how unequal the rest is, and a value of $\mu$ needs its $\sigma$.
+# - Both $\mu$ and $p$ change the count of zeros: choose $p$ for how unequal the rest shall be, and then $\mu$ for the
+#   count. A value of $\mu$ needs its $\sigma$.
 #
 # All of this is about the *target*. Open at this point: what one sees of it when one looks along a random direction
 # (chapter 03), how to pull features towards it (chapter 04), and whether a trained network has as many zeros as Eq. 11
