@@ -153,7 +153,7 @@ def plot_sparsity(results):
     with style():
         figure = Figure(figsize=(5.2, 4))
         panel = figure.subplots()
-        panel.plot([1e-3, 1], [1e-3, 1], "--", color=COLORS["theory"], label="Eq. 11")
+        panel.plot([3e-4, 1], [3e-4, 1], "--", color=COLORS["theory"], label="Eq. 11")
         for look, finals in _by_shape(results):
             expected, measured = ([final[key + "nonzero_fraction"] for final in finals] for key in ("expected_", ""))
             panel.plot(expected, measured, linestyle="", **look)
