@@ -1209,6 +1209,10 @@ def find_tie(p, q):
     return middle
 
 
+# %% tags=["check"]
+check("02.5", find_tie)
+
+# %% tags=["solution"]
 for pair in ((0.5, 1.0), (0.5, 2.0), (0.5, 4.0), (1.0, 2.0), (1.0, 4.0), (2.0, 4.0)):
     mu = find_tie(*pair)
     tied = RectifiedGeneralizedGaussian(mu, unit_variance_scale(pair[0]), pair[0]).prob_active
@@ -1219,9 +1223,6 @@ for pair in ((0.5, 1.0), (0.5, 2.0), (0.5, 4.0), (1.0, 2.0), (1.0, 4.0), (2.0, 4
 # its peak is higher, so that more of its mass is cut off when the threshold moves a little. Beyond the tie it has
 # fewer: its tail is heavier. The shapes 1/2, 1, 2 and 4 tie, pair by pair, between $\mu = -1.5$ and $-2.3$, at 2 to 7 %
 # non-zero.
-
-# %% tags=["check"]
-check("02.5", find_tie)
 
 
 # %% [markdown] tags=["exercise"]
