@@ -23,7 +23,7 @@
 # (chapter 02); both are recalled where they are used. No GPU, no network and no dataset: the chapter runs on images that
 # it draws itself. With a GPU, one changed cell makes it run on CIFAR-100.
 #
-# **Time.** About 90 seconds on two CPU cores, most of it in one cell. When you are short of time, read sections 3 to 5
+# **Time.** About 45 minutes to read; the cells take 90 seconds on two CPU cores, most of it in one of them. When you are short of time, read sections 3 to 5
 # and look at the figure of section 6. The exercises at the end take more than an hour together, the first of them five
 # minutes.
 

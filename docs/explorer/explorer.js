@@ -4,7 +4,7 @@
 const explorer = (() => {
   const VECTORS = 64, POINTS = 1000, SHOWN = 200, BINS = 48;
   const NAMES = Object.keys(SETTINGS); // mu, sigma, p, angle, d; each [least, largest, step, first value]
-  const LABELS = { mu: "μ", sigma: "σ", p: "p", angle: "θ", d: "d", seed: "seed" };
+  const LABELS = { mu: "μ", sigma: "σ", p: "p", angle: "α", d: "d", seed: "seed" };
   const SEEDS = [1, 9999];
   const byId = (id) => document.getElementById(id);
   const state = { unit: true, seed: 1, ...Object.fromEntries(NAMES.map((name) => [name, SETTINGS[name][3]])) };
