@@ -41,9 +41,9 @@ def claims_page():
     shown, sections = find_anchors(notebooks), sections_of_claims(notebooks)
     lines = [
         "# Claims",
-        f"The series tests {len(listed['claim'])} statements. Each is tested by a cell that stops the notebook when the "
-        "test fails: a theorem on examples, R7 and F1 to F6 on recorded runs. The links lead to these cells. A note says "
-        "where a source is looser than the statement.",
+        f"The series tests {len(listed['claim'])} statements. Each is tested by a cell that stops the notebook when "
+        "the test fails: a theorem on examples, R7 and F1 to F6 on recorded runs. The links lead to these cells. Where "
+        "a source is looser than the statement, a note says so.",
         listed["notation"],
         "**Sources.** " + " · ".join(one_line(text) for text in listed["sources"].values()),
     ]

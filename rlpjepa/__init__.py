@@ -23,7 +23,7 @@ from .projections import ProjectedMarginal, projected_characteristic_function, p
 from .spheres import lp_norm, sample_cone, sample_surface, surface_density
 
 # `python -m rlpjepa.pretrain` runs that module itself; imported here as well, it would exist twice.
-if sys.argv[:1] != ["-m"]:
+if not (sys.argv[:1] == ["-m"] and "rlpjepa.pretrain" in sys.orig_argv):
     from .pretrain import PretrainConfig, RunError, pretrain
 
 __all__ = [

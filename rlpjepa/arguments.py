@@ -22,9 +22,9 @@ class Between(constraints.Constraint):
 
 
 FINITE, POSITIVE, FRACTION = Between(-math.inf, math.inf), Between(0, math.inf), Between(0, 1)
+SHAPE = Between(0.08, 20)  # the p for which the numerics of `special` hold
 
-
-_ALLOWED = {"mu": FINITE, "sigma": POSITIVE, "p": POSITIVE, "fraction": FRACTION}
+_ALLOWED = {"mu": FINITE, "sigma": POSITIVE, "p": SHAPE, "fraction": FRACTION}
 
 
 def check_numbers(**named):
@@ -68,16 +68,25 @@ def check_p(p):
         raise ValueError(f"p must be a positive number or inf, got {p!r}")
 
 
-def check_draw(n, d, p, device, dtype):
-    """Options for the float64 tensors that are drawn, and the dtype to return."""
-    for name, value in (("n", n), ("d", d)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+def check_counts(**named):
+    for name, value in named.items():
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    check_p(p)
+
+
+def check_dtype(dtype):
+    """The dtype to return, torch's default one for None."""
     dtype = torch.get_default_dtype() if dtype is None else dtype
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise ValueError(f"dtype must be a floating one, got {dtype!r}")
-    return {"device": device, "dtype": torch.float64}, dtype
+    return dtype
+
+
+def check_draw(n, d, p, device, dtype):
+    """Options for the float64 tensors that are drawn, and the dtype to return."""
+    check_counts(n=n, d=d)
+    check_p(p)
+    return {"device": device, "dtype": torch.float64}, check_dtype(dtype)
 
 
 def full_precision(x):
@@ -99,6 +108,8 @@ def check_finite(name, value):
 
 def check_law(distribution, device, d=None):
     """ValueError unless a law's parameters are scalar (or, where d is given, of shape (d,)) and on the device."""
+    if not all(hasattr(distribution, name) for name in ("loc", "scale", "p", "icdf")):
+        raise ValueError(f"distribution must be one of the three laws of chapter 02, got {distribution!r}")
     shapes, words = [(), (1,)], "scalar parameters"
     if d is not None:
         shapes, words = [*shapes, (d,)], f"parameters that are scalar or of shape ({d},)"

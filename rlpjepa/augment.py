@@ -83,19 +83,20 @@ def crop_resize_flip(pixels, box, flip):
     Returns:
         float (B, 3, H, W).
     """
-    top, left, h, w = box.to(torch.float32).unbind(dim=1)
+    box, flip = (part.to(pixels.device, non_blocking=True) for part in (box.to(torch.float32), flip))
+    top, left, h, w = box.unbind(dim=1)
     rows = _interpolation_matrix(top, h, pixels.shape[2])
     columns = _interpolation_matrix(left, w, pixels.shape[3])
     columns = torch.where(flip[:, None, None], columns.flip(1), columns)
-    rows, columns = (m.to(pixels.device, non_blocking=True)[:, None] for m in (rows, columns))
-    return rows @ pixels @ columns.mT
+    return rows[:, None] @ pixels @ columns[:, None].mT
 
 
 def _interpolation_matrix(start, length, size):
     """(B, size, size): row i holds the weights with which pixel i of the stretched box mixes the original pixels."""
-    centre = start[:, None] + (torch.arange(size) + 0.5) * (length / size)[:, None] - 0.5
+    pixel = torch.arange(size, device=start.device)
+    centre = start[:, None] + (pixel + 0.5) * (length / size)[:, None] - 0.5
     centre = centre.clamp(start[:, None], (start + length - 1)[:, None])
-    return (1 - (centre[:, :, None] - torch.arange(size)).abs()).clamp_(min=0)
+    return (1 - (centre[:, :, None] - pixel).abs()).clamp_(min=0)
 
 
 def grayscale(pixels):

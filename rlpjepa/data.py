@@ -1,9 +1,11 @@
 """Chapter 05. Labelled images as tensors in memory: CIFAR-100, a folder of one's own, or `shapes`, made on the spot."""
 
 import dataclasses
+import functools
 import hashlib
 import math
 import os
+import tempfile
 from pathlib import Path
 
 import torch
@@ -45,8 +47,13 @@ class ImageData:
     def normalize(self, images):
         """Scale images to mean 0 and deviation 1 per channel: uint8, or float in [0, 1] -> float of the same shape."""
         pixels = images.float() / 255 if images.dtype == torch.uint8 else images
-        mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (self.mean, self.std))
-        return (pixels - mean) / std
+        return (pixels - _channels(self.mean, images.device)) / _channels(self.std, images.device)
+
+
+@functools.lru_cache
+def _channels(values, device):
+    """One number for each channel, (3, 1, 1), kept on the device: copying it there for every batch would wait."""
+    return torch.tensor(values, device=device)[:, None, None]
 
 
 def load_data(dataset="shapes", data_dir=None):
@@ -200,20 +207,28 @@ def load_cifar100(root):
     Raises:
         DataError: if files are damaged, or cannot be fetched.
     """
+    from filelock import FileLock
     from torchvision.datasets import CIFAR100
     from torchvision.datasets.utils import check_integrity
 
     root = Path(root)
     folder, archive = root / CIFAR100.base_folder, root / CIFAR100.filename
     checksums = dict([*CIFAR100.train_list, *CIFAR100.test_list, (CIFAR100.meta["filename"], CIFAR100.meta["md5"])])
-    damaged = [name for name, md5 in checksums.items() if not check_integrity(folder / name, md5)]
-    if damaged and folder.exists() and not check_integrity(archive, CIFAR100.tgz_md5):
-        raise DataError(
-            f"{folder} is incomplete or damaged: {', '.join(damaged)} missing or with a wrong MD5. "
-            f"Remove that folder to have it fetched again, or put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}."
-        )
-    if damaged:
-        _fetch_cifar100(root, archive)
+
+    def find_damage():
+        return [name for name, md5 in checksums.items() if not check_integrity(folder / name, md5)]
+
+    if find_damage():
+        lock = Path(tempfile.gettempdir()) / f"rlpjepa-{_md5(str(root.resolve()).encode())}.lock"
+        with FileLock(lock, mode=0o666):  # of several processes one fetches; the others find it done
+            damaged = find_damage()
+            if damaged and folder.exists() and not check_integrity(archive, CIFAR100.tgz_md5):
+                raise DataError(
+                    f"{folder} is incomplete or damaged: {', '.join(damaged)} missing or with a wrong MD5. Remove that "
+                    f"folder to have it fetched again, or put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}."
+                )
+            if damaged:
+                _fetch_cifar100(root, archive)
     train, test = (CIFAR100(root, train=train) for train in (True, False))
     tensors = []
     for part in (train, test):

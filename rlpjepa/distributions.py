@@ -21,13 +21,13 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.kl import register_kl
 
 from . import special
-from .arguments import FINITE, POSITIVE, broadcast, check_numbers, in_float64
+from .arguments import FINITE, POSITIVE, SHAPE, broadcast, check_dtype, check_numbers, in_float64
 
 
 class _Law(Distribution):
     """What the three laws share. Each adds, in float64: _log_prob, _log_survival, _cdf, _quantile and _moments."""
 
-    arg_constraints = {"loc": FINITE, "scale": POSITIVE, "p": POSITIVE}
+    arg_constraints = {"loc": FINITE, "scale": POSITIVE, "p": SHAPE}
     has_rsample = True
 
     def __init__(self, loc, scale, p, validate_args=None):
@@ -97,7 +97,8 @@ class GeneralizedGaussian(_Law):
     same E|x - loc|^p it has the largest entropy.
 
     Args:
-        loc, scale, p: numbers or floating-point tensors that broadcast to batch_shape; finite, scale and p positive.
+        loc, scale, p: numbers or floating-point tensors that broadcast to batch_shape; finite, scale positive, and p
+            between 0.08 and 20 (there the numerics hold).
 
     Raises:
         ValueError: on integer tensors and shapes that do not broadcast; under validate_args also on parameters, values
@@ -112,9 +113,11 @@ class GeneralizedGaussian(_Law):
         The same law as a random sign times (p Gamma(1/p))^(1/p), but with no sign to draw and no Gamma that underflows.
         """
         shape = self._extended_shape(sample_shape)
-        v = torch.empty(shape, dtype=self.loc.dtype, device=self.loc.device).uniform_(-1, 1)
-        p = self.p.expand(shape)
-        return self.loc + self.scale * v * (p * torch._standard_gamma(1 + 1 / p)) ** (1 / p)
+        dtype = torch.promote_types(self.loc.dtype, torch.float32)  # half is too coarse to draw in
+        loc, scale, p = (value.to(dtype) for value in (self.loc, self.scale, self.p))
+        v = torch.empty(shape, dtype=dtype, device=loc.device).uniform_(-1, 1)
+        p = p.expand(shape)
+        return (loc + scale * v * (p * torch._standard_gamma(1 + 1 / p)) ** (1 / p)).to(self.loc.dtype)
 
     def _t(self, value):
         return (value - self.loc.double()) / self.scale.double(), self.p.double()
@@ -293,15 +296,13 @@ def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, gen
         device, dtype, generator: as in torch.randn.
 
     Raises:
-        ValueError: unless p and sigma are positive and finite, mu is finite, shape holds integers >= 0 and dtype is a
-            floating one. For a p, mu or sigma of each coordinate use RectifiedGeneralizedGaussian.
+        ValueError: unless p lies between 0.08 and 20, sigma is positive and finite, mu is finite, shape holds integers
+            >= 0 and dtype is a floating one. For a p, mu or sigma of each coordinate use RectifiedGeneralizedGaussian.
     """
     check_numbers(p=p, mu=mu, sigma=1.0 if sigma is None else sigma)
     if not isinstance(shape, (tuple, list)) or not all(isinstance(n, numbers.Integral) and n >= 0 for n in shape):
         raise ValueError(f"shape must be a tuple of integers >= 0, got {shape!r}")
-    dtype = torch.get_default_dtype() if dtype is None else dtype
-    if not dtype.is_floating_point:
-        raise ValueError(f"dtype must be a floating one, got {dtype}")
+    dtype = check_dtype(dtype)
     options = {"device": device, "dtype": torch.promote_types(dtype, torch.float32)}  # half is too coarse to draw in
     if p == 2:
         t = torch.randn(shape, generator=generator, **options)
@@ -322,7 +323,7 @@ def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, gen
 def unit_variance_scale(p):
     """The sigma that gives GN_p variance 1, before rectification: Gamma(1/p)^(1/2) / (p^(1/p) Gamma(3/p)^(1/2)).
 
-    A number gives a float, a tensor a tensor of its shape and dtype. ValueError unless p is positive and finite.
+    A number gives a float, a tensor a tensor of its shape and dtype. ValueError unless 0.08 < p < 20.
     """
     return in_float64(lambda p: torch.exp(-special.log_variance(p) / 2), p=p)
 
@@ -330,7 +331,7 @@ def unit_variance_scale(p):
 def rectified_unit_variance_scale(p, mu):
     """The sigma at which max(mu + sigma T, 0), T ~ GN_p(0, 1), has variance 1: unit variance after rectification.
 
-    Numbers give a float, tensors one of their common shape and dtype. ValueError unless 0 < p < inf and mu is finite.
+    Numbers give a float, tensors one of their common shape and dtype. ValueError unless 0.08 < p < 20 and mu is finite.
     """
 
     def variance_and_slope(log_sigma, p, mu):
@@ -359,7 +360,7 @@ def mu_for_l0(fraction, p, sigma=None):
     """The mu that makes an entry non-zero with probability `fraction`: Eq. 11 inverted (0.1 for 90 % zeros).
 
     sigma None means unit variance before rectification. Numbers give a float, tensors one of their common shape and
-    dtype. ValueError unless 0 < fraction < 1 and p and sigma are positive and finite.
+    dtype. ValueError unless 0 < fraction < 1, 0.08 < p < 20 and sigma is positive and finite.
     """
 
     def solve(fraction, p, sigma=None):

@@ -21,8 +21,9 @@ def extract_features(model, data, images, batch_size=500):
     training = model.training
     model.eval()
     parts = []
-    for batch in images.split(batch_size):
-        parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # CUDA's convolutions would take TF32 for float32
+        for batch in images.split(batch_size):
+            parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))
     model.train(training)
     features, z = (torch.cat(part) for part in zip(*parts))
     return features, z

@@ -113,7 +113,8 @@ def plot_features(z, images, rows=6, columns=12):
     Args:
         z: (N, D), a projector's output on N images.
         images: uint8 (N, 3, H, W).
-        rows: how many coordinates; of those that are not dead, from the rarest to the most common one.
+        rows: how many coordinates at most; of those that are on for at least ``columns`` images, from the rarest to the
+            most common one.
         columns: how many images of each.
 
     Returns:
@@ -121,10 +122,11 @@ def plot_features(z, images, rows=6, columns=12):
     """
     from matplotlib.figure import Figure
 
-    activity = (z > 0).float().mean(dim=0)
-    order = activity.argsort()
-    order = order[activity[order] * len(z) >= columns]
-    chosen = order[[round(i * (len(order) - 1) / max(1, rows - 1)) for i in range(min(rows, len(order)))]].tolist()
+    count = (z > 0).sum(dim=0)
+    order = count.argsort()
+    order = order[count[order] >= columns]
+    shown = min(rows, len(order))
+    chosen = order[[round(i * (len(order) - 1) / max(1, shown - 1)) for i in range(shown)]].tolist()
     with style():
         figure = Figure(figsize=(0.62 * columns + 1.6, 0.66 * max(1, len(chosen)) + 0.5))
         figure.suptitle("Test images with the largest values of a coordinate", fontsize=11)
@@ -134,7 +136,7 @@ def plot_features(z, images, rows=6, columns=12):
         for j, panels in zip(chosen, grid):
             for i, panel in zip(z[:, j].topk(columns).indices.tolist(), panels):
                 panel.imshow(images[i].permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
-            label = f"z[{j}]\non for {100 * activity[j]:.0f} %"
+            label = f"z[{j}]\non for {100 * count[j] / len(z):.0f} %"
             panels[0].text(-0.15, 0.5, label, transform=panels[0].transAxes, ha="right", va="center", fontsize=9)
     return figure
 

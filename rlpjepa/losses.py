@@ -2,12 +2,13 @@
 
 import importlib.util
 import math
+import numbers
 
 import torch
 from torch.autograd.function import once_differentiable
 
-from .arguments import check_features, check_finite, check_law, full_precision
-from .projections import projected_characteristic_function, random_directions, remembered
+from .arguments import check_counts, check_features, check_finite, check_law, full_precision
+from .projections import projected_characteristic_function, random_directions, remembered, standard_deviation
 
 
 def invariance_loss(z):
@@ -23,10 +24,12 @@ def invariance_loss(z):
         Scalar tensor, float32 or wider.
 
     Raises:
-        ValueError: if z is not a floating-point tensor of shape (2, B, D).
+        ValueError: if z is not a floating-point tensor of shape (2, B, D), is empty, or, on the CPU, holds NaN or
+            infinity.
     """
-    if z.dim() != 3 or z.shape[0] != 2 or not z.is_floating_point():
+    if z.dim() != 3 or z.shape[0] != 2 or 0 in z.shape or not z.is_floating_point():
         raise ValueError(f"z must be a floating-point tensor of shape (2, B, D), got {z.dtype} {tuple(z.shape)}")
+    check_finite("z", z)
     z = full_precision(z)
     return (z[0] - z[1]).square().mean()
 
@@ -112,7 +115,8 @@ def _sort(x, values_only=False):
 
     In float32 on a CPU by NumPy, whose sort of plain numbers is vectorised, many times as fast as torch's. For the
     order, each value is widened to float64 and carries its position in the low bits that float32 leaves empty; rounding
-    to float32 takes them off again. (Infinities become NaN.)
+    to float32 takes them off again. (Infinities become NaN.) A zero becomes 2^-1000 first: with nothing but a position
+    it would be a subnormal number, which a processor may be told to take for zero.
     """
     if x.dtype != torch.float32 or x.device.type != "cpu" or not _HAS_NUMPY:
         values, order = x.sort(dim=-1)
@@ -120,8 +124,8 @@ def _sort(x, values_only=False):
     if values_only:
         x.numpy().sort(axis=-1)  # in place: x is a product of matrices that nobody else holds
         return x
-    packed = x.double()
-    bits = packed.view(torch.int64).bitwise_or_(torch.arange(x.shape[-1]))
+    packed = x.double().add_(2.0**-1000)  # changes no other value
+    bits = packed.view(torch.int64).bitwise_or_(torch.arange(x.shape[-1], device=x.device))
     packed.numpy().sort(axis=-1)
     return packed.float(), bits.bitwise_and_(2**28 - 1)
 
@@ -148,7 +152,7 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
         ValueError: as `rdmreg_loss`, and unless num_knots is an integer ≥ 2 and t_max positive and finite.
     """
     check_features(z)
-    if isinstance(num_knots, bool) or not isinstance(num_knots, int) or num_knots < 2:
+    if isinstance(num_knots, bool) or not isinstance(num_knots, numbers.Integral) or num_knots < 2:
         raise ValueError(f"num_knots must be an integer of at least 2, got {num_knots!r}")
     if not 0 < t_max < math.inf:
         raise ValueError(f"t_max must be positive and finite, got {t_max!r}")
@@ -179,13 +183,14 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
         Scalar tensor, float32 (float64 for float64 input) even under autocast. The gradient reaches z alone.
 
     Raises:
-        ValueError: as `rdmreg_loss`, and if the distribution's parameters are not scalar or on another device than z.
+        ValueError: as `rdmreg_loss`, if the distribution's parameters are not scalar or on another device than z, and
+            if its variance is too small for a float.
     """
     check_features(z)
     check_law(distribution, z.device)
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
-    scale = remembered(distribution, "scale", lambda: distribution.variance.double().sqrt())
+    scale = remembered(distribution, "scale", lambda: standard_deviation(distribution))
     t, weight = _knots(z, 17, 3.0)
     with torch.autocast(z.device.type, enabled=False):
         wanted = projected_characteristic_function(distribution, directions, t / scale)
@@ -197,11 +202,12 @@ def coordinate_loss(z, distribution):
 
     A column of z in ascending order is compared with the quantiles of the target at (k − ½)/B, k = 1 … B: the mean
     squared difference over batch, coordinates and views. It sees each coordinate alone; how they depend on each other
-    is for the projections to see.
+    is for the projections to see. The quantiles are remembered as long as the distribution object lives: for other
+    parameters make another object.
 
     Args:
         z: (B, D) features, or (V, B, D) for V views.
-        distribution: law of a coordinate, with an ``icdf``; batch_shape () or (D,), one law for each.
+        distribution: one of the three laws of chapter 02, of a coordinate; batch_shape () or (D,), one law for each.
 
     Returns:
         Scalar tensor, float32 (float64 for float64 input) even under autocast. The gradient reaches z alone.
@@ -266,15 +272,15 @@ def _knots(z, num_knots, t_max):
     """Knots on [0, t_max] and their trapezoid weights times exp(−t²/2), both halves of the line counted."""
     t = torch.linspace(0, t_max, num_knots, dtype=z.dtype, device=z.device)
     weight = 2 * t_max / (num_knots - 1) * torch.exp(-t.square() / 2)
-    weight[[0, -1]] /= 2
+    weight[0] /= 2
+    weight[-1] /= 2
     return t, weight
 
 
 def _directions(z, num_projections, directions, generator):
     """The given directions, checked, or fresh ones: (N, D) like z."""
     if directions is None:
-        if isinstance(num_projections, bool) or not isinstance(num_projections, int) or num_projections < 1:
-            raise ValueError(f"num_projections must be a positive integer, got {num_projections!r}")
+        check_counts(num_projections=num_projections)
         return random_directions(num_projections, z.shape[-1], device=z.device, dtype=z.dtype, generator=generator)
     if directions.dim() != 2 or directions.shape[1] != z.shape[-1] or 0 in directions.shape:
         raise ValueError(f"directions must have shape (N, {z.shape[-1]}), got {tuple(directions.shape)}")

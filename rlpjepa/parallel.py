@@ -41,7 +41,9 @@ def wrap(model, device):
     if world_size() == 1:
         return model
     if device.type == "cuda":  # torch's SyncBatchNorm does not run on a CPU: there each rank normalises its own share
-        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        from timm.layers import convert_sync_batchnorm
+
+        model = convert_sync_batchnorm(model)  # torch's own would lose the activations inside timm's BatchNormAct2d
     return torch.nn.parallel.DistributedDataParallel(model)
 
 

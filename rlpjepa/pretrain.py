@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import traceback
 import typing
 import webbrowser
 from importlib import metadata
@@ -21,6 +22,7 @@ from pathlib import Path
 import torch
 
 from . import parallel
+from .arguments import SHAPE
 from .augment import two_views
 from .data import DATASETS, DataError, load_data
 from .distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
@@ -87,8 +89,8 @@ class PretrainConfig:
         require("regularizer", self.regularizer in REGULARIZERS, f"one of {', '.join(REGULARIZERS)}")
         require("schedule", self.schedule in ("constant", "cosine"), "constant or cosine")
         require("device", self.device in ("auto", "cpu", "cuda", "mps"), "auto, cpu, cuda or mps")
-        for name in ("p", "lr"):
-            require(name, getattr(self, name) > 0, "positive")
+        require("p", SHAPE.check(self.p), f"in {SHAPE}")
+        require("lr", self.lr > 0, "positive")
         for name in ("dim", "num_projections"):
             require(name, getattr(self, name) >= 1, "at least 1")
         size = self.direction_size
@@ -155,14 +157,14 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
                 kept = f"go on from step {run.saved_step} with" if run.saved_step else "there is no checkpoint yet for"
                 print(f"\ninterrupted at step {run.step}; {kept} --run-dir {run_dir} --resume", file=sys.stderr)
                 raise
-            if parallel.rank() > 0:
-                return None, run.model
-            final = evaluate(run.model, run.data)
-        return _finish(run, final), run.model
+            if parallel.rank() == 0:
+                final = evaluate(run.model, run.data)
+        result = _finish(run, final) if parallel.rank() == 0 else None
+        parallel.stop()  # not after an error: the other ranks may be waiting, and torchrun ends them
+        return result, run.model
     finally:
         if lock:
             lock.release()
-        parallel.stop()
 
 
 def _finish(run, final):
@@ -176,7 +178,8 @@ def _finish(run, final):
     if run.epochs:
         figure = plot_training(result)
         write_atomically(run_dir / "figure.png", png_bytes(figure, dpi=150))
-    images = run.data.test_images[:2000]
+    n = len(run.data.test_images)
+    images = run.data.test_images[torch.linspace(0, n - 1, min(n, 2000)).round().long()]  # a folder lies class by class
     sheet = plot_features(extract_features(run.model, run.data, images)[1], images)
     write_atomically(run_dir / "features.png", png_bytes(sheet, dpi=150))
     return result
@@ -187,11 +190,13 @@ def train(run, progress=True):
     from tqdm import tqdm
 
     pending, hidden = [], not progress or parallel.rank() > 0
+    run.logged_at = time.perf_counter()
     with tqdm(total=run.total_steps, initial=run.step, unit="step", disable=hidden) as bar:
         while run.step < run.total_steps:
             position = run.step % run.steps_per_epoch
             if position == 0:
-                run.order = parallel.from_first(torch.randperm(len(run.data.train_images), generator=run.host))
+                order = torch.randperm(len(run.data.train_images), generator=run.host)
+                run.order = parallel.from_first(order.to(run.device))
             batch = run.order[position * run.config.batch_size :][: run.config.batch_size]
             pending.append(train_step(run, batch[parallel.rank() :: parallel.world_size()]))
             run.step += 1
@@ -224,7 +229,7 @@ def train_step(run, batch):
 
 
 def _train_step(run, batch):
-    config, images = run.config, run.data.train_images[batch.to(run.device)]
+    config, images = run.config, run.data.train_images[batch]
     views = run.data.normalize(two_views(images, generator=run.host).flatten(0, 1))  # (2B, 3, H, W)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
         # Both views in one pass, so that BatchNorm sees them together (the minimal example takes two passes).
@@ -285,6 +290,15 @@ def target_law(config, device="cpu"):
     return law(*(torch.tensor(v, dtype=torch.float64, device=device) for v in parameters))
 
 
+def has_fast_bfloat16(device):
+    """Whether a device computes in bfloat16 faster than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return (
+        device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+
+
 class Run:
     """The state of one run: what a step changes, what a checkpoint holds, and where both are written."""
 
@@ -296,9 +310,7 @@ class Run:
         for name in ("batch_size", "num_projections"):
             if getattr(config, name) % ranks:
                 raise ValueError(f"{name} must be divisible by the {ranks} processes, got {getattr(config, name)}")
-        self.bfloat16 = self.device.type == "cuda" or (
-            self.device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        )
+        self.bfloat16 = has_fast_bfloat16(self.device)
         self.law = _law(config, self.device)
         self.data = load_data(config.dataset, config.data_dir).to(self.device)
         self.steps_per_epoch = len(self.data.train_images) // config.batch_size
@@ -324,12 +336,13 @@ class Run:
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.step, self.order, self.epochs, self.epoch_metrics = 0, None, [], []
         self.saved_step, self.saved_at, self.earlier_seconds = 0, self.started, 0.0
-        self.logged_at = self.started
         self.provenance = provenance(self)
 
     def lr_factor(self, step):
         """The learning rate of a step, as a share of ``lr``."""
-        return 1.0 if self.config.schedule == "constant" else (1 + math.cos(math.pi * step / self.total_steps)) / 2
+        if self.config.schedule == "constant":
+            return 1.0
+        return (1 + math.cos(math.pi * step / max(1, self.total_steps))) / 2
 
     def seconds(self):
         """Wall-clock seconds of the run so far, interrupted runs counted up to their last checkpoint."""
@@ -376,7 +389,7 @@ class Run:
         """Write the checkpoint: everything that the next step depends on. A crash leaves the old file or the new."""
         for buffer in self.model.buffers():
             parallel.from_first(buffer)  # BatchNorm's running statistics, where it is not synchronised
-        generators = (self.host.get_state(), self.generator.get_state(), *_global_generators())
+        generators = (self.host.get_state(), self.generator.get_state(), *_global_generators(self.device))
         state = {
             "config": dataclasses.asdict(self.config),
             "model": self.model.state_dict(),
@@ -406,15 +419,21 @@ class Run:
                 f"the checkpoint in {self.run_dir} belongs to a run of {len(state['generators'])} processes, "
                 f"these are {parallel.world_size()}"
             )
+        generators = state["generators"][parallel.rank()]
+        if generators[1].numel() != self.generator.get_state().numel():
+            raise RunError(
+                f"the checkpoint in {self.run_dir} was written on another kind of device than {self.device.type}: "
+                "go on with the --device that the run was begun on"
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.step = self.saved_step = state["step"]
-        self.order = state["order"].cpu()
-        host, device, *everywhere = (s.cpu() for s in state["generators"][parallel.rank()])
+        self.order = state["order"]
+        host, device, *everywhere = (s.cpu() for s in generators)
         self.host.set_state(host)
         self.generator.set_state(device)
-        _global_generators(everywhere)
+        _global_generators(self.device, everywhere)
         self.epochs, self.epoch_metrics = state["epochs"], state["epoch_metrics"]
         self.earlier_seconds = state["seconds"]
         if parallel.rank() == 0:
@@ -486,13 +505,13 @@ def choose_device(name):
     return torch.device(name)
 
 
-def _global_generators(states=None):
+def _global_generators(device, states=None):
     """The states of torch's global generators (for backbones with dropout), set first if given."""
     if states:
         torch.set_rng_state(states[0])
-        if len(states) > 1:
-            torch.cuda.set_rng_state(states[1])
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if torch.cuda.is_available() else [])]
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(states[1], device)
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
 
 def _processor():
@@ -587,6 +606,9 @@ def sweep(file, options=None):
         except (ValueError, DataError, RunError) as error:
             print(f"error: {error}", file=sys.stderr)
             failed += 1
+        except Exception:  # what nobody foresaw in one run does not end the others
+            traceback.print_exc()
+            failed += 1
     return failed
 
 
@@ -612,6 +634,8 @@ def main(arguments=None):
     run_dir, resume, sweep_file = (options.pop(name) for name in ("run_dir", "resume", "sweep"))
     if resume and not run_dir:
         parser.error("--resume needs the --run-dir of the run to go on with")
+    if sweep_file and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        parser.error("--sweep is for single processes: start it without torchrun, several times to run side by side")
     if sweep_file and run_dir:
         parser.error("--sweep chooses the folders of its runs itself: leave out --run-dir")
     try:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from . import special
-from .arguments import check_law
+from .arguments import check_counts, check_dtype, check_law
 from .distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian
 
 
@@ -28,20 +28,19 @@ def random_directions(n, d, *, orthogonal=False, device=None, dtype=None, genera
         (n, d) tensor whose rows have ℓ2 norm 1.
 
     Raises:
-        ValueError: if n or d is not a positive integer.
+        ValueError: if n or d is not a positive integer, or dtype not a floating one.
     """
-    for name, value in (("n", n), ("d", d)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    options = {"device": device, "dtype": dtype, "generator": generator}
+    check_counts(n=n, d=d)
+    dtype = check_dtype(dtype)
+    options = {"device": device, "dtype": torch.promote_types(dtype, torch.float32), "generator": generator}
     if not orthogonal:
         # A Gaussian vector points in every direction alike, whatever its length.
-        return torch.nn.functional.normalize(torch.randn(n, d, **options), dim=1)
+        return torch.nn.functional.normalize(torch.randn(n, d, **options), dim=1).to(dtype)
     blocks = torch.randn(-(-n // d), d, d, **options)
     q, r = torch.linalg.qr(blocks)
     # QR alone prefers some signs; with the signs of R's diagonal, Q is uniform over the orthogonal group.
     q = q * torch.diagonal(r, dim1=1, dim2=2).sign()[:, None, :]
-    return q.mT.reshape(-1, d)[:n]
+    return q.mT.reshape(-1, d)[:n].to(dtype)
 
 
 class ProjectedMarginal(NamedTuple):
@@ -185,7 +184,7 @@ def _tabulate(distribution, knots=8192):
     weight = weight * law._log_prob(x).exp()
     atom = law._log_probs()[1].exp() if isinstance(law, RectifiedGeneralizedGaussian) else 0 * law.loc
     mean, variance = law.mean, law.variance
-    spacing = 8 / variance.sqrt() / (knots - 1)
+    spacing = 8 / standard_deviation(law) / (knots - 1)
     t = torch.arange(knots, dtype=x.dtype, device=x.device) * spacing
     angles = (block.unsqueeze(-1) * (x - mean) for block in t.split(256))  # 3400 points each
     atom = torch.polar(atom, -mean * t)
@@ -193,6 +192,14 @@ def _tabulate(distribution, knots=8192):
     turns = (phi[1:] * phi[:-1].conj()).angle()
     phase = torch.cat([turns.new_zeros(1), turns.cumsum(0)])
     return torch.complex(phi.abs().clamp_min(1e-30).log() + variance * t**2 / 2, phase), spacing, mean, variance
+
+
+def standard_deviation(distribution):
+    """In float64; ValueError where it is zero, since characteristic functions are measured in units of it."""
+    deviation = distribution._moments()[1].sqrt()
+    if not (deviation > 0).all():
+        raise ValueError(f"the variance of {distribution} is too small for a float")
+    return deviation
 
 
 _memory = weakref.WeakKeyDictionary()

@@ -44,7 +44,7 @@ def inverse_power_rise(t, rise, p):
 
 def log_mills(t, p):
     """log of Mills' ratio P(T > t) / density(t) for t >= 0: of moderate size where both of these underflow."""
-    a, w = 1 / p, t.clamp_max(1e30) ** p / p
+    a, w = 1 / p, (t**p / p).clamp_max(1e300)
     near = w.clamp_max(500.0)
     near = torch.special.gammaincc(a, near).log() + near + torch.lgamma(a) + (a - 1) * p.log()
     far = torch.ones_like(w)  # Gamma(a, w) = w^(a-1) e^-w (1 + (a-1)/w (1 + (a-2)/w (1 + ...)))

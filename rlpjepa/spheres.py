@@ -11,7 +11,7 @@ import math
 
 import torch
 
-from .arguments import check_draw, check_p
+from .arguments import check_draw, check_finite, check_p
 
 
 def lp_norm(x, p, dim=-1, keepdim=False):
@@ -111,6 +111,9 @@ def surface_density(u, p):
         ValueError: as `lp_norm`, if d > 3 where the density is not 1, or, on the CPU, if a point is off the sphere by
             more than rounding explains.
     """
+    if not isinstance(u, torch.Tensor) or not u.is_floating_point() or u.dim() == 0 or u.shape[-1] == 0:
+        raise ValueError(f"u must be a floating-point tensor of shape (..., d), got {u!r}")
+    check_finite("u", u)
     norm = lp_norm(u, p)
     far = (norm - 1).abs().flatten()
     if u.device.type == "cpu" and (far > 100 * torch.finfo(u.dtype).eps).any():

@@ -1,3 +1,4 @@
+import concurrent.futures
 import hashlib
 import http.server
 import pickle
@@ -117,6 +118,15 @@ def test_cifar_is_fetched_once_and_found_again(tiny_cifar, tmp_path, monkeypatch
     monkeypatch.setenv("RLPJEPA_DATA", str(tmp_path / "there"))
     again = load_data("cifar100")
     assert torch.equal(again.train_images, data.train_images) and len(requests) == fetched
+
+
+def test_of_several_processes_one_fetches(tiny_cifar, tmp_path):
+    _, requests, _ = tiny_cifar
+    load_data("cifar100", tmp_path / "alone")
+    alone = len(requests)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        data = list(pool.map(lambda _: load_data("cifar100", tmp_path / "there"), range(4)))
+    assert len(requests) == 2 * alone and all(torch.equal(one.train_images, data[0].train_images) for one in data)
 
 
 def test_cifar_archive_on_disk_is_not_fetched(tiny_cifar, tmp_path):

@@ -652,9 +652,27 @@ def test_bad_shape(shape):
         sample_rgg(shape)
 
 
-def test_bad_dtype():
+@pytest.mark.parametrize("dtype", [torch.int64, "float32"])
+def test_bad_dtype(dtype):
     with pytest.raises(ValueError, match="dtype must be a floating one"):
-        sample_rgg((2,), dtype=torch.int64)
+        sample_rgg((2,), dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("law", LAWS)
+def test_half_precision_draws(law, dtype):
+    half = law(torch.tensor(0.5, dtype=dtype), 1.0, 1.0)
+    torch.manual_seed(0)
+    x = half.sample((20_000,))
+    assert x.dtype == dtype and abs(x.double().mean() - law(0.5, 1.0, 1.0).mean) < 0.05
+
+
+@pytest.mark.parametrize("p", [0.09, 0.1, 0.15, 19.0])
+def test_quantiles_at_the_ends_of_the_range_of_p(p):
+    fraction = torch.tensor([0.001, 0.01, 0.1, 0.3, 0.7, 0.99], dtype=torch.float64)
+    mu = mu_for_l0(fraction, p)
+    wanted = -unit_variance_scale(p) * scipy.stats.gennorm.isf(fraction, p, scale=p ** (1 / p))
+    np.testing.assert_allclose(mu, wanted, rtol=1e-8)
 
 
 # --------------------------------------------------------------------------------------------------------- properties

@@ -272,6 +272,16 @@ def test_sort_of_anything(values):
     check_sorted(torch.tensor([values, values[::-1]]))
 
 
+def test_sort_where_subnormal_numbers_count_as_zero():
+    x = torch.zeros(4, 300)
+    x[:, ::7] = torch.linspace(-1, 1, 43)
+    try:
+        assert torch.set_flush_denormal(True)
+        check_sorted(x)
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def test_projections_that_overflow_give_no_plausible_loss():
     z = torch.full((4, 3), LARGE)
     loss = rdmreg_loss(z, torch.zeros(4, 3), directions=torch.ones(2, 3))  # z @ directions.T is infinite
@@ -618,6 +628,18 @@ def test_what_is_remembered_reaches_z_alone_and_outlives_inference_mode(dtype, m
         _, gradient = value_and_gradient(loss, z)
         assert gradient.abs().sum() > 0 and loc.grad is None
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("law", [torch.distributions.Exponential(1.0), torch.distributions.Normal(0.0, 1.0), None])
+@pytest.mark.parametrize("loss", [rgg_cf_loss, coordinate_loss])
+def test_other_laws_are_refused(loss, law):
+    with pytest.raises(ValueError, match="^distribution must be one of the three laws of chapter 02, got"):
+        loss(GOOD, law)
+
+
+def test_law_without_variance():
+    with pytest.raises(ValueError, match=r"^the variance of RectifiedGeneralizedGaussian\(.* is too small for a float"):
+        rgg_cf_loss(GOOD, RectifiedGeneralizedGaussian(-40.0, 1.0, 2.0))
 
 
 @pytest.mark.parametrize("loss", [rgg_cf_loss, coordinate_loss])

@@ -14,6 +14,7 @@ import torch
 from rlpjepa import (
     PretrainConfig,
     RectifiedGeneralizedGaussian,
+    RectifiedLpJEPA,
     coordinate_loss,
     objective,
     parallel,
@@ -196,6 +197,18 @@ def test_one_process_alone(monkeypatch):
     assert parallel.gather(x, dim=0) is x and parallel.average(x) is x and parallel.from_first(x) is x
     assert parallel.collect(x)[0] is x and parallel.wrap(model, torch.device("cpu")) is model
     parallel.stop()
+
+
+def test_synchronised_batchnorm_keeps_the_activations(monkeypatch, generator):
+    monkeypatch.setattr(parallel, "world_size", lambda: 2)
+    monkeypatch.setattr(torch.nn.parallel, "DistributedDataParallel", lambda model: model)
+    model = RectifiedLpJEPA("test_byobnet", dim=8).eval()  # its activations sit in timm's BatchNormAct2d
+    x = torch.rand(4, 3, 32, 32, generator=generator)
+    with torch.no_grad():
+        before = model(x)[0]
+        wrapped = parallel.wrap(model, torch.device("cuda"))
+        torch.testing.assert_close(wrapped(x)[0], before)
+    assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in wrapped.modules())
 
 
 @pytest.mark.parametrize("name", ["batch_size", "num_projections"])

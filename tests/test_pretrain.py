@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from rlpjepa import PretrainConfig, RunError, coordinate_loss, pretrain, rgg_cf_loss, sigreg_loss
 from rlpjepa.pretrain import REGULARIZERS, Run, expected_nonzero_fraction, main, train_step
-from rlpjepa.storage import load_checkpoint
+from rlpjepa.storage import load_checkpoint, save_checkpoint
 
 module = sys.modules["rlpjepa.pretrain"]  # the package's attribute of that name is the function
 TINY = PretrainConfig(backbone="test_byobnet", dim=8, batch_size=24, epochs=3, num_projections=8, device="cpu")
@@ -274,6 +274,44 @@ def test_checkpoint_of_another_configuration(tmp_path):
     other = dataclasses.replace(TINY, mu=-1.0, seed=3, checkpoint_seconds=5.0)
     with pytest.raises(RunError, match="another configuration: mu 0.0 there, -1.0 here, seed 0 there, 3 here$"):
         pretrain(other, tmp_path, resume=True, progress=False)
+
+
+@pytest.mark.usefixtures("training_only")
+def test_checkpoint_of_another_kind_of_device(tmp_path):
+    pretrain(TINY, tmp_path, progress=False)
+    state, _ = load_checkpoint(tmp_path, "cpu")
+    host, _, *everywhere = state["generators"][0]
+    save_checkpoint(
+        tmp_path, state | {"generators": [(host, torch.zeros(16, dtype=torch.uint8), *everywhere)]}
+    )  # CUDA's
+    with pytest.raises(RunError, match="was written on another kind of device than cpu: go on with the --device"):
+        pretrain(TINY, tmp_path, resume=True, progress=False)
+
+
+def test_bfloat16_is_asked_for_only_where_it_can_be(monkeypatch):
+    monkeypatch.setattr(
+        torch.backends.mkldnn, "is_available", lambda: False
+    )  # then torch.ops.mkldnn has no such question
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None, raising=False)
+    assert not module.has_fast_bfloat16(torch.device("cpu")) and not module.has_fast_bfloat16(torch.device("mps"))
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)  # a T4
+    assert not module.has_fast_bfloat16(torch.device("cuda"))
+
+
+def test_sheet_of_features_has_images_of_every_class(tmp_path, monkeypatch, small_data):
+    shown = []
+    order = small_data.test_labels.argsort()  # class by class, as a folder lies
+    many = dataclasses.replace(
+        small_data,
+        test_images=small_data.test_images[order].repeat_interleave(100, dim=0),
+        test_labels=small_data.test_labels[order].repeat_interleave(100),
+    )
+    monkeypatch.setattr(module, "load_data", lambda *_: many)
+    monkeypatch.setattr(module, "evaluate", lambda *_: {"nonzero_fraction": 0.5, "dead_fraction": 0.0})
+    monkeypatch.setattr(module, "plot_features", lambda z, images: (shown.append(images), Figure(figsize=(1, 1)))[1])
+    pretrain(dataclasses.replace(TINY, epochs=0), tmp_path / "run", progress=False)
+    assert len(shown[0]) == 2000 < len(many.test_images)
+    assert (shown[0][0] == many.test_images[0]).all() and (shown[0][-1] == many.test_images[-1]).all()
 
 
 @pytest.fixture(scope="module")
@@ -672,6 +710,16 @@ def test_as_a_process_of_its_own(tmp_path):
 
 
 @pytest.mark.slow
+def test_another_packages_module_run_with_m_imports_everything(tmp_path):
+    (tmp_path / "course").mkdir()
+    (tmp_path / "course" / "__init__.py").write_text("from rlpjepa import PretrainConfig, pretrain")
+    (tmp_path / "course" / "work.py").write_text("import course; print(callable(course.pretrain))")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-m", "course.work"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    assert done.stdout == "True\n", done.stderr
+
+
 def test_import_loads_torch_and_no_more():
     code = "import sys, rlpjepa; from rlpjepa import RectifiedLpJEPA, pretrain; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

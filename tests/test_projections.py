@@ -66,6 +66,18 @@ def test_uniform_on_the_sphere(orthogonal, generator):
         assert scipy.stats.binomtest(int((x > 0).sum()), len(x)).pvalue > 0.001
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_half_precision_directions(dtype, orthogonal, generator):
+    c = random_directions(np.int64(5), 4, orthogonal=orthogonal, dtype=dtype, generator=generator)
+    assert c.dtype == dtype and (c.double().norm(dim=1) - 1).abs().max() < 0.01
+
+
+def test_directions_are_floating():
+    with pytest.raises(ValueError, match="^dtype must be a floating one, got torch.int64"):
+        random_directions(2, 3, dtype=torch.int64)
+
+
 def test_same_generator_same_directions():
     first, second = (random_directions(4, 3, generator=torch.Generator().manual_seed(7)) for _ in range(2))
     torch.testing.assert_close(first, second, rtol=0, atol=0)

@@ -307,7 +307,6 @@ def test_bad_p(p):
             call()
 
 
-@pytest.mark.parametrize("function", [lp_norm, surface_density])
 @pytest.mark.parametrize(
     ("x", "message"),
     [
@@ -320,9 +319,21 @@ def test_bad_p(p):
         (torch.ones(3, 0), "dim must be a dimension of x that is not empty"),
     ],
 )
-def test_bad_points(function, x, message):
+def test_bad_vectors(x, message):
     with pytest.raises(ValueError, match=message):
-        function(x, 0.5)
+        lp_norm(x, 0.5)
+
+
+@pytest.mark.parametrize("u", [torch.ones(3, dtype=torch.long), [1.0, 0.0], torch.tensor(1.0), torch.ones(3, 0)])
+def test_bad_points(u):
+    with pytest.raises(ValueError, match=r"^u must be a floating-point tensor of shape \(..., d\), got"):
+        surface_density(u, 0.5)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_points_that_are_not_finite(value):
+    with pytest.raises(ValueError, match="^u holds NaN or infinity"):
+        surface_density(torch.tensor([1.0, value]), 0.5)
 
 
 @pytest.mark.parametrize("dim", [2, -3, 0.0, None, (0, 1), True])

@@ -234,6 +234,27 @@ def test_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
     assert sweep(file) == 1  # without the NaN, only the one without a network is left
 
 
+def test_run_that_fails_as_nobody_foresaw_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(module, "evaluate", fail)
+    assert sweep(plan(tmp_path, "[one]\n[two]\nseed = 1\n")) == 2
+    assert capsys.readouterr().err.count("RuntimeError: nobody foresaw this") == 2
+    assert not list((tmp_path / "plans").glob("*.json"))
+
+
+def test_sweep_is_not_for_torchrun(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit):
+        main(["--sweep", str(plan(tmp_path, "[one]\n"))])
+    assert "--sweep is for single processes: start it without torchrun" in capsys.readouterr().err
+
+
+def test_untrained_run_with_a_schedule(tmp_path):
+    assert sweep(plan(tmp_path, '[untrained]\nepochs = 0\nschedule = "cosine"\n')) == 0
+
+
 def test_run_in_the_hands_of_another_process_is_left_to_it(tmp_path, capsys):
     file = plan(tmp_path, "[one]\nepochs = 0\n[two]\nepochs = 0\n")
     lock = module.open_run_dir(tmp_path / "runs" / "first" / "one", resume=False)
