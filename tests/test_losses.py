@@ -273,8 +273,8 @@ def test_sort_of_anything(values):
 
 
 def test_sort_where_subnormal_numbers_count_as_zero():
-    x = torch.zeros(4, 300)
-    x[:, ::7] = torch.linspace(-1, 1, 43)
+    x = torch.zeros(4, 64)
+    x[:, ::7] = torch.linspace(-1, 1, 10)
     try:
         assert torch.set_flush_denormal(True)
         check_sorted(x)
