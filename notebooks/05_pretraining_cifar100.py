@@ -574,11 +574,11 @@ show(
 # What switches a coordinate on, when the images are photographs? Test images of CIFAR-100, by the run with $p = 1$,
 # $\mu = -3$:
 #
-# ![Six rows of twelve photographs, one row for each of six coordinates: things on blue sky, animals in blue water, pale shapes on dark ground, orange and pink round things, single objects on white, warm colours on green.](results/cifar100/rdmreg_p1_mu-3_5epochs_seed0_features.png)
+# ![Six rows of twelve photographs, one row for each of six coordinates: orange and red things on white; a mixed row; pale flowers and other pale shapes on black; white shapes; wide skies above a dark horizon; red and yellow things among green.](results/cifar100/rdmreg_p1_mu-3_5epochs_seed0_features.png)
 #
 # Fewer than one entry in a hundred is non-zero there, and most coordinates are dead (the table above). Those that are
-# left have learnt, in five epochs and without a label, colour and layout: blue water, one object on white, orange and
-# round. They do not tell rockets from towers yet.
+# left have learnt, in five epochs and without a label, mostly colour and layout: something warm on white, something pale
+# on black, a wide sky, red among green. They do not tell an orange from an armchair yet.
 #
 # Is the share of non-zero entries the predicted one here too? *Prediction:* near Eq. 11 for both $p$, within a factor of
 # two. (On `shapes` nine of ten points are; the sparsest one, $p = 2$, $\mu = -3$, has less than half of its share.)
