@@ -331,7 +331,7 @@ def test_a_link_opens_its_state(page):
         ("#sigma=", "σ = “” is not a number; shown is the σ of unit variance.", {"sigma": "0.7071"}),
         ("#sigma=9", "σ = 9 is outside 0.1 to 4; shown is σ = 4.", {"sigma": "4"}),
         ("#d=77.5", "d = 77.5 is not a whole number; shown is d = 78.", {"d": "78"}),
-        ("#d=1&angle=181", "d = 1 is outside 2 to 2048; shown is d = 2. θ = 181 is outside 0 to 180; shown is α = 180.",
+        ("#d=1&angle=181", "d = 1 is outside 2 to 2048; shown is d = 2. α = 181 is outside 0 to 180; shown is α = 180.",
          {"d": "2", "angle": "180"}),
         ("#seed=-3", "seed = −3 is outside 1 to 9999; shown is seed = 1.", {}),
         ("#nu=3&mu=1", "“nu=3” is no setting of this page and is left out.", {"mu": "1"}),

@@ -678,7 +678,7 @@ def test_every_field_is_an_option(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--p", "0"], "p must be positive, got 0.0"),
+        (["--p", "0"], "p must be in (0.08, 20), got 0.0"),
         (["--mu", "nan"], "mu must be finite"),
         (["--dataset", "imagenet"], "dataset must be one of"),
         (["--colour", "blue"], "unrecognized arguments: --colour"),

@@ -172,6 +172,9 @@ def test_figures_are_those_of_the_notebook(site, chapter):
     shown = [(md5(site.folder / "notebooks" / image["src"]), image["alt"]) for image in images]
     expected = []
     for cell in CHAPTERS[chapter]["cells"]:
+        if cell["cell_type"] == "markdown":
+            pictures = re.findall(r"!\[(.+?)\]\((.+?)\)", "".join(cell["source"]), re.DOTALL)
+            expected += [(md5(ROOT / "notebooks" / path), " ".join(alt.split())) for alt, path in pictures]
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 png = base64.b64decode("".join(output["data"]["image/png"]))

@@ -90,7 +90,7 @@ def test_file_without_defaults(tmp_path):
         ("[one\n", r"the sweep file .*first\.toml cannot be read: .*line"),
         ("[one]\n[one]\n", r"the sweep file .*first\.toml cannot be read: "),
         ("[good]\n[one]\ncolour = 3\n", r"first\.toml, run one: .*'colour'"),
-        ("[good]\n[one]\np = 0.0\n", r"first\.toml, run one: p must be positive, got 0\.0$"),
+        ("[good]\n[one]\np = 0.0\n", r"first\.toml, run one: p must be in \(0\.08, 20\), got 0\.0$"),
         ("[good]\n[one]\nepochs = '3'\n", r"first\.toml, run one: epochs must be int, got '3'$"),
         ("[good]\n['../one']\n", r"first\.toml, run \.\./one: the name of a run .*letters, digits"),
         ("[good]\n['a b']\n", r"first\.toml, run a b: the name of a run"),
