@@ -549,6 +549,8 @@ print_table(
     {
         "raw pixels": "pixels",
         "random encoder": "random_seed0",
+        "invariance alone, 5 epochs": "invariance_5epochs_seed0",
+        "LeJEPA (N(0, I) by SIGReg), 5 epochs": "lejepa_5epochs_seed0",
         "trained, p = 1, mu = 0, 10 epochs": "rdmreg_p1_mu0_10epochs_seed0",
         "         p = 1, mu = 1, 5 epochs": "rdmreg_p1_mu1_5epochs_seed0",
         "         p = 1, mu = 0, 5 epochs": "rdmreg_p1_mu0_5epochs_seed0",
@@ -563,6 +565,10 @@ print_table(
 ten = real["rdmreg_p1_mu0_10epochs_seed0"]
 pixels_ahead = {k: real["pixels"]["final"][k] > ten["final"][k] for k in ("encoder_knn", "encoder_probe")}
 print(f"raw pixels ahead of the encoder after 10 epochs: {pixels_ahead}")
+alone, short = (real[name]["final"] for name in ("invariance_5epochs_seed0", "rdmreg_p1_mu0_5epochs_seed0"))
+ahead = short["encoder_probe"] - alone["encoder_probe"]
+print(f"invariance alone: {alone['dead_fraction']:.0%} of the coordinates dead; probe {ahead:.2f} below p = 1, mu = 0")
+assert alone["dead_fraction"] > 0.99 and ahead > 0.1
 print("{hardware}, {precision}, {date}".format(**ten["provenance"]))
 
 # %%
@@ -573,6 +579,10 @@ show(
 )
 
 # %% [markdown]
+# As on `shapes`, invariance alone ends with the same $z$ for every image, here zero, and with an encoder that is worth no
+# more than the untrained one (F1). LeJEPA, whose features have no zeros, has about the accuracies of $p = 1$ and $p = 2$
+# at $\mu = 0$: half of the entries are zero there, and nothing is lost that one seed could show.
+#
 # What switches a coordinate on, when the images are photographs? Test images of CIFAR-100, by the run with $p = 1$,
 # $\mu = -3$:
 #
