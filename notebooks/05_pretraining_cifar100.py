@@ -633,7 +633,7 @@ assert 0 < slow < steep / 5 and probe[1, -3] > 1.5 * probe[2, -3]
 
 # %% [markdown]
 # The encoder's curves are nearly level until almost every entry is zero; the projector's fall earlier. After five epochs
-# there is little to lose yet. Up to 98 % of zeros it makes no difference whether $p$ is 1 or 2. At $\mu = -3$, $p = 2$ has
+# there is little to lose yet. Up to 98 % of zeros one sees no difference between $p = 1$ and $p = 2$. At $\mu = -3$, $p = 2$ has
 # half the accuracy of $p = 1$, but only a fifth of its non-zero entries, and nearly all of its coordinates are dead (last
 # column of the table): what these runs show is a cliff, and not yet that $p = 1$ keeps more at equal sparsity, as it did
 # on `shapes`. One seed a point; the other runs of `results/cifar100/cpu.toml` are still to come.

@@ -53,7 +53,8 @@ class ImageData:
 @functools.lru_cache
 def _channels(values, device):
     """One number for each channel, (3, 1, 1), kept on the device: copying it there for every batch would wait."""
-    return torch.tensor(values, device=device)[:, None, None]
+    with torch.inference_mode(False):  # kept, and perhaps used where gradients are wanted
+        return torch.tensor(values, device=device)[:, None, None]
 
 
 def load_data(dataset="shapes", data_dir=None):

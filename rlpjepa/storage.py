@@ -89,7 +89,7 @@ def _is_sound(content):
 
 
 def write_atomically(path, content, keep=None):
-    """Write bytes to a file, which then holds its old content or all of the new; ``keep``: where that goes."""
+    """Write bytes to a file, which then holds its old content or all of the new; ``keep`` is a path for the old."""
     temporary = path.with_name(path.name + ".part")
     try:
         with open(temporary, "wb") as file:

@@ -1,4 +1,5 @@
 import concurrent.futures
+import dataclasses
 import hashlib
 import http.server
 import pickle
@@ -42,6 +43,15 @@ def test_statistics_are_the_training_images(small_data):
 
 
 @pytest.mark.slow
+def test_gradients_reach_images_after_a_look_in_inference_mode(small_data):
+    data = dataclasses.replace(small_data, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))  # numbers not met before
+    with torch.inference_mode():
+        data.normalize(data.test_images)
+    pixels = torch.rand(2, 3, 32, 32, requires_grad=True)
+    data.normalize(pixels).sum().backward()
+    assert torch.allclose(pixels.grad[:, 1], torch.tensor(2.0))
+
+
 def test_shapes_cannot_be_told_by_pixels_colours_or_brightness():
     data = make_shapes()
     labels = data.train_labels, data.test_labels
