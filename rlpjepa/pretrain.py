@@ -16,6 +16,7 @@ import tomllib
 import traceback
 import typing
 import webbrowser
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +25,7 @@ import torch
 from . import parallel
 from .arguments import SHAPE
 from .augment import two_views
+from .cuda_graph import StepGraph
 from .data import DATASETS, DataError, load_data
 from .distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
 from .evaluate import evaluate, extract_features
@@ -72,6 +74,7 @@ class PretrainConfig:
     weight_decay: float = _option(1e-4, "AdamW's weight decay")
     seed: int = _option(0, "seed of everything random in the run")
     device: str = _option("auto", "auto (CUDA if there is one, else CPU), cpu, cuda or mps")
+    cuda_graph: bool = _option(False, "on CUDA, launch a step's kernels as one CUDA graph; the numbers are the same")
     checkpoint_seconds: float = _option(60.0, "least time between two checkpoints; one is always written at the end")
 
     def __post_init__(self):
@@ -225,15 +228,25 @@ def train_step(run, batch):
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             size = run.config.batch_size
             raise RunError(f"out of memory with batch_size {size}: try batch_size {max(2, size // 2)}") from error
+        if run.graph:
+            raise RunError(f"the step fails as a CUDA graph ({error}): try without cuda_graph") from error
         raise
 
 
 def _train_step(run, batch):
-    config, images = run.config, run.data.train_images[batch]
-    views = run.data.normalize(two_views(images, generator=run.host).flatten(0, 1))  # (2B, 3, H, W)
+    views = two_views(run.data.train_images[batch], generator=run.host).flatten(0, 1)  # (2B, 3, H, W)
+    views = run.data.normalize(views).contiguous(memory_format=torch.channels_last)
+    metrics = run.graph(partial(update, run), views) if run.graph else update(run, views)
+    run.scheduler.step()
+    return metrics
+
+
+def update(run, views):
+    """What a step does once the views are drawn: network, objective, gradients, optimizer. Returns the METRICS."""
+    config = run.config
     with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
         # Both views in one pass, so that BatchNorm sees them together (the minimal example takes two passes).
-        _, z = run.network(views.contiguous(memory_format=torch.channels_last))
+        _, z = run.network(views)
     z = z.float().unflatten(0, (2, -1))  # (2, B, D)
     everyone = parallel.gather(z, dim=1) if config.regularizer != "none" or config.coordinate_weight else z
     coordinate = coordinate_loss(everyone, run.law) if config.coordinate_weight else None
@@ -244,7 +257,6 @@ def _train_step(run, batch):
     run.optimizer.zero_grad(set_to_none=True)
     parts["loss"].backward()
     run.optimizer.step()
-    run.scheduler.step()
     return torch.stack([*(parts[name].detach() for name in METRICS[:4]), (z.detach() != 0).float().mean()])
 
 
@@ -310,6 +322,8 @@ class Run:
         for name in ("batch_size", "num_projections"):
             if getattr(config, name) % ranks:
                 raise ValueError(f"{name} must be divisible by the {ranks} processes, got {getattr(config, name)}")
+        if config.cuda_graph and (self.device.type != "cuda" or ranks > 1):
+            raise ValueError(f"cuda_graph is for one process on CUDA, this is {ranks} on {self.device.type}")
         self.bfloat16 = has_fast_bfloat16(self.device)
         self.law = _law(config, self.device)
         self.data = load_data(config.dataset, config.data_dir).to(self.device)
@@ -325,15 +339,18 @@ class Run:
         self.network = parallel.wrap(self.model, self.device)  # the same parameters
         if parallel.rank():
             torch.manual_seed(config.seed + parallel.rank())  # the same weights; from here on, draws of its own
+        cuda = self.device.type == "cuda"
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=self.device.type != "mps"
-        )
+            self.model.parameters(), lr=torch.tensor(config.lr, device=self.device) if cuda else config.lr,
+            weight_decay=config.weight_decay, fused=self.device.type != "mps", capturable=cuda,
+        )  # fmt: skip
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.lr_factor)
         # Views and epoch order are drawn on the host, directions and target samples on the device.
         # Each rank has its own; rank 0's are those of a run without ranks.
         seed = config.seed + 1_000_003 * parallel.rank()
         self.host = torch.Generator().manual_seed(seed)
         self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.graph = StepGraph(self.generator) if config.cuda_graph else None
         self.step, self.order, self.epochs, self.epoch_metrics = 0, None, [], []
         self.saved_step, self.saved_at, self.earlier_seconds = 0, self.started, 0.0
         self.provenance = provenance(self)
@@ -445,7 +462,7 @@ class Run:
 
 def differences(options, config):
     """In words, where options (a dict, as in a checkpoint or a result) lead to other numbers than a configuration."""
-    free = {"data_dir", "device", "checkpoint_seconds"}  # these do not change what is computed
+    free = {"data_dir", "device", "cuda_graph", "checkpoint_seconds"}  # these do not change what is computed
     known = {field.name: field.default for field in dataclasses.fields(PretrainConfig)}
     there, here = known | options, dataclasses.asdict(config)
     names = [name for name in sorted((there.keys() | here.keys()) - free) if there.get(name) != here.get(name)]

@@ -6,11 +6,13 @@ import random
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import scipy.stats
 import torch
 from matplotlib.figure import Figure
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from rlpjepa import PretrainConfig, RunError, coordinate_loss, pretrain, rgg_cf_loss, sigreg_loss
 from rlpjepa.pretrain import REGULARIZERS, Run, expected_nonzero_fraction, main, train_step
@@ -181,6 +183,76 @@ def test_cosine_schedule(tmp_path):
         train_step(run, torch.arange(24))
     expected = [TINY.lr * (1 + math.cos(math.pi * k / 15)) / 2 for k in range(15)]
     assert rates == pytest.approx(expected)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# a GPU
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {}, {"p": 2.0}, {"p": 0.5}, {"p": 0.75}, {"rectify": False}, {"direction_size": 4}, {"coordinate_weight": 1.0},
+        {"regularizer": "sigreg"}, {"regularizer": "rgg_cf"}, {"regularizer": "none"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_step_on_an_imagined_gpu_neither_waits_nor_mixes_devices(change, monkeypatch, small_data):
+    """torch's fake tensors have a shape and a device but no values: to fetch one raises, as two devices do.
+
+    Views and forward pass; torch cannot imagine a backward pass on CUDA.
+    """
+    config = dataclasses.replace(TINY, **change)
+    network = module.RectifiedLpJEPA(config.backbone, config.dim, config.rectify)
+    monkeypatch.setattr(torch.Tensor, "backward", lambda loss: None)
+    monkeypatch.setattr(torch, "randperm", lambda n, **_: range(n))  # the jitter's order, drawn on the host
+    # What looks at the law's parameters does so before the first step.
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", False)
+    for name in ("losses", "projections"):
+        deviation = "rlpjepa." + name + ".standard_deviation"
+        monkeypatch.setattr(deviation, lambda law: law._moments()[1].sqrt())
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        weights = {k: v.to("cuda") for k, v in (*network.named_parameters(), *network.named_buffers())}
+        run = SimpleNamespace(
+            config=config, device=torch.device("cuda"), bfloat16=False, generator=None, host=None, graph=None,
+            data=small_data.to("cuda"), law=module.target_law(config, "cuda"),
+            network=lambda x: torch.func.functional_call(network, weights, x),
+            optimizer=SimpleNamespace(zero_grad=lambda **_: None, step=lambda: None),
+            scheduler=SimpleNamespace(step=lambda: None),
+        )  # fmt: skip
+        metrics = train_step(run, torch.arange(24, device="cuda"))
+        assert metrics.is_cuda and metrics.shape == (5,)
+        with pytest.raises(DataDependentOutputException):
+            metrics[0].item()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("change", [{}, {"schedule": "cosine", "coordinate_weight": 1.0}, {"rectify": False}], ids=str)
+def test_cuda_graph_gives_the_numbers_of_plain_steps_and_never_waits(tmp_path, change):
+    metrics, states, weights = {}, {}, {}
+    for graph in (False, True):
+        config = dataclasses.replace(TINY, device="cuda", cuda_graph=graph, **change)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            run = Run(config, tmp_path)
+            batches = torch.arange(120, device="cuda").view(5, 24)
+            metrics[graph] = [train_step(run, batch) for batch in batches]
+            torch.cuda.set_sync_debug_mode("error")  # raises on a wait for the device or a copy from it
+            try:
+                metrics[graph] += [train_step(run, batch) for batch in batches]
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+            states[graph] = run.generator.get_state(), torch.cuda.get_rng_state()
+        weights[graph] = run.model.state_dict()
+    assert all(torch.equal(a, b) for a, b in zip(*states.values()))
+    torch.testing.assert_close(torch.stack(metrics[True]), torch.stack(metrics[False]), rtol=1e-2, atol=1e-4)
+    for name, weight in weights[False].items():
+        torch.testing.assert_close(weights[True][name], weight, rtol=0.05, atol=1e-3)
+
+
+def test_cuda_graph_needs_one_process_on_cuda(tmp_path):
+    with pytest.raises(ValueError, match="cuda_graph is for one process on CUDA, this is 1 on cpu"):
+        pretrain(dataclasses.replace(TINY, cuda_graph=True), tmp_path / "run", progress=False)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -632,6 +704,7 @@ def test_run_that_cannot_start_leaves_no_folder(tmp_path, change):
         ("weight_decay", [-1e-4]),
         ("seed", [-1, 1.5]),
         ("device", ["gpu"]),
+        ("cuda_graph", [1, "yes"]),
         ("checkpoint_seconds", [-1.0]),
     ],
 )
