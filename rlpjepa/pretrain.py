@@ -33,7 +33,7 @@ from .figures import plot_features, plot_training, png_bytes
 from .losses import coordinate_loss, objective, rdmreg_loss, rgg_cf_loss, sigreg_loss
 from .model import RectifiedLpJEPA
 from .projections import random_directions
-from .storage import RunError, append_line, load_checkpoint, open_run_dir, save_checkpoint, write_atomically
+from .storage import InUseError, RunError, append_line, load_checkpoint, open_run_dir, save_checkpoint, write_atomically
 
 LOG_EVERY = 10  # steps; the metrics of so many steps wait on the device until they are read together
 METRICS = ("loss", "invariance", "regularizer", "coordinate", "nonzero_fraction")
@@ -156,15 +156,20 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
                 raise
             try:
                 train(run, progress)
+                if parallel.rank() == 0:
+                    final = evaluate(run.model, run.data)
             except KeyboardInterrupt:
                 kept = f"go on from step {run.saved_step} with" if run.saved_step else "there is no checkpoint yet for"
-                print(f"\ninterrupted at step {run.step}; {kept} --run-dir {run_dir} --resume", file=sys.stderr)
+                how = f"--run-dir {run_dir} --resume (in Python: resume=True)"
+                print(f"\ninterrupted at step {run.step}; {kept} {how}", file=sys.stderr)
                 raise
-            if parallel.rank() == 0:
-                final = evaluate(run.model, run.data)
         result = _finish(run, final) if parallel.rank() == 0 else None
         parallel.stop()  # not after an error: the other ranks may be waiting, and torchrun ends them
         return result, run.model
+    except RuntimeError as error:
+        if _is_out_of_memory(error):  # beside the steps, which have their own words for it
+            raise RunError("out of memory: take a smaller network, or end what else is using the memory") from error
+        raise
     finally:
         if lock:
             lock.release()
@@ -224,13 +229,21 @@ def train_step(run, batch):
         return _train_step(run, batch)
     except ValueError as error:  # on the CPU the losses refuse NaN by themselves
         raise RunError(f"training stopped at step {run.step + 1}: {error}. A lower lr may help.") from error
-    except RuntimeError as error:  # torch.OutOfMemoryError on CUDA; on a CPU only the message tells
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+    except NotImplementedError as error:  # an operation that torch has not for this device
+        raise RunError(f"device '{run.device.type}' lacks what this configuration needs: {error}") from error
+    except RuntimeError as error:
+        if _is_out_of_memory(error):
             size = run.config.batch_size
             raise RunError(f"out of memory with batch_size {size}: try batch_size {max(2, size // 2)}") from error
         if run.graph:
             raise RunError(f"the step fails as a CUDA graph ({error}): try without cuda_graph") from error
         raise
+
+
+def _is_out_of_memory(error):
+    """Whether memory ran out: torch.OutOfMemoryError on CUDA; elsewhere only the message tells."""
+    texts = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
 
 
 def _train_step(run, batch):
@@ -404,6 +417,8 @@ class Run:
 
     def save(self):
         """Write the checkpoint: everything that the next step depends on. A crash leaves the old file or the new."""
+        if not torch.stack([weight.isfinite().all() for weight in self.model.parameters()]).all():
+            raise RunError(f"training stopped at step {self.step}: the weights are not finite. A lower lr may help.")
         for buffer in self.model.buffers():
             parallel.from_first(buffer)  # BatchNorm's running statistics, where it is not synchronised
         generators = (self.host.get_state(), self.generator.get_state(), *_global_generators(self.device))
@@ -418,6 +433,7 @@ class Run:
             "epochs": self.epochs,
             "epoch_metrics": self.epoch_metrics,
             "seconds": self.seconds(),
+            "provenance": self.provenance,
         }
         if parallel.rank() == 0:
             save_checkpoint(self.run_dir, state)
@@ -453,6 +469,11 @@ class Run:
         _global_generators(self.device, everywhere)
         self.epochs, self.epoch_metrics = state["epochs"], state["epoch_metrics"]
         self.earlier_seconds = state["seconds"]
+        earlier = state["provenance"].pop("earlier", [])  # of the parts that were run elsewhere or by other code
+        if state["provenance"] != self.provenance:
+            earlier.append(state["provenance"])
+        if earlier:
+            self.provenance = self.provenance | {"earlier": earlier}
         if parallel.rank() == 0:
             log = self.run_dir / "log.jsonl"
             lines = [line for line in log.read_text().splitlines(True) if line.endswith("\n")] if log.exists() else []
@@ -506,9 +527,11 @@ def _law(config, device):
     """The target's law on the run's device; None on MPS, which has no float64."""
     if device.type != "mps":
         return target_law(config, device)
-    if config.coordinate_weight or config.regularizer == "rgg_cf" or not is_rectified(config):
+    drawn = config.regularizer == "rdmreg" and not is_rectified(config)  # by the law itself
+    if config.coordinate_weight or config.regularizer == "rgg_cf" or drawn:
         raise ValueError(
-            "device 'mps' has no float64: coordinate_weight, regularizer 'rgg_cf' and an unrectified target need 'cpu'"
+            "device 'mps' has no float64: coordinate_weight, regularizer 'rgg_cf' and samples of an unrectified target "
+            "need 'cpu'"
         )
     return None
 
@@ -620,6 +643,8 @@ def sweep(file, options=None):
             result, _ = pretrain(config, run_dir, resume=interrupted)
             write_atomically(done[name], (json.dumps(result, indent=1) + "\n").encode())
             print(report(result), flush=True)
+        except InUseError:
+            print(f"{name} is being done by another process", flush=True)
         except (ValueError, DataError, RunError) as error:
             print(f"error: {error}", file=sys.stderr)
             failed += 1

@@ -15,6 +15,10 @@ class RunError(Exception):
     """A run that cannot start, go on or be resumed. The message says why, and what to do."""
 
 
+class InUseError(RunError):
+    """A run directory that another process is writing."""
+
+
 def open_run_dir(run_dir, resume):
     """Make a run's folder and lock it, and find out before any work is done whether it can be written.
 
@@ -22,7 +26,8 @@ def open_run_dir(run_dir, resume):
         The lock. It holds until ``release()`` or the end of the process, kill -9 included.
 
     Raises:
-        RunError: if the folder cannot be written, is in use by another process, or holds a run and resume is False.
+        InUseError: if another process is writing the folder.
+        RunError: if it cannot be written, or holds a run and resume is False.
     """
     from filelock import FileLock, Timeout
 
@@ -32,7 +37,7 @@ def open_run_dir(run_dir, resume):
         lock = FileLock(run_dir / ".lock")
         lock.acquire(timeout=0)
     except Timeout:
-        raise RunError(f"{run_dir} is being written by another run: wait for it, or choose another folder") from None
+        raise InUseError(f"{run_dir} is being written by another run: wait for it, or choose another folder") from None
     except OSError as error:
         raise RunError(f"the output folder {run_dir} cannot be written: {error}") from error
     if not resume and any((run_dir / name).exists() for name in ("checkpoint.pt", "previous.pt")):

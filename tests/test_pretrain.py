@@ -1,16 +1,21 @@
 import dataclasses
+import errno
 import json
 import math
 import os
 import random
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
 import scipy.stats
 import torch
+from jupyter_client.manager import start_new_kernel
 from matplotlib.figure import Figure
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
@@ -320,6 +325,117 @@ def test_interrupt_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 5
 
 
+def test_interrupt_while_evaluating_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(TINY, tmp_path, progress=False)
+    assert f"go on from step 15 with --run-dir {tmp_path} --resume (in Python: resume=True)" in capsys.readouterr().err
+
+
+# One run of 20 epochs, from the command line or a notebook, on few images; a step is slow until it is told not to be.
+INTERRUPTED = """
+import sys, time, matplotlib.figure, torch
+torch.set_num_threads(1)
+from rlpjepa import PretrainConfig, make_shapes, pretrain
+
+module = sys.modules["rlpjepa.pretrain"]
+data, step, pause = make_shapes(40, 20), module.train_step, 0.05
+module.load_data = lambda *_: data
+module.evaluate = lambda *_: {}
+module.plot_training = module.plot_features = lambda *_: matplotlib.figure.Figure(figsize=(1, 1))
+module.report = lambda result: "done"
+module.train_step = lambda run, batch: (time.sleep(pause), step(run, batch))[1]
+options = {
+    "backbone": "test_byobnet", "dim": 8, "batch_size": 8, "epochs": 20, "num_projections": 8, "device": "cpu",
+    "checkpoint_seconds": 0,
+}
+"""
+
+
+def wait_for_a_checkpoint(run_dir, alive):
+    for _ in range(1200):
+        if (run_dir / "checkpoint.pt").exists():
+            return
+        assert alive()
+        time.sleep(0.1)
+    pytest.fail("no checkpoint after two minutes")
+
+
+@pytest.mark.slow
+def test_interrupted_in_a_terminal_and_in_a_notebook_ends_with_the_same_bits(tmp_path):
+    script = (
+        INTERRUPTED
+        + """
+arguments = [x for name, value in options.items() for x in ("--" + name.replace("_", "-"), str(value))]
+pause = float(sys.argv[1])
+sys.exit(module.main(arguments + sys.argv[2:]))
+"""
+    )
+    terminal = [sys.executable, "-c", script]
+    with subprocess.Popen([*terminal, "0.05", "--run-dir", tmp_path / "a"], stderr=subprocess.PIPE, text=True) as run:
+        wait_for_a_checkpoint(tmp_path / "a", lambda: run.poll() is None)
+        run.send_signal(signal.SIGINT)
+        message = run.communicate(timeout=60)[1].splitlines()[-1]
+    assert run.returncode == 130
+    assert re.fullmatch(r"interrupted at step \d+; go on from step \d+ with --run-dir .* --resume .*", message)
+
+    manager, client = start_new_kernel(cwd=tmp_path)
+    try:
+        begin = INTERRUPTED + 'pretrain(PretrainConfig(**options), "b", progress=False)'
+        client.execute(begin)
+        wait_for_a_checkpoint(tmp_path / "b", manager.is_alive)
+        manager.interrupt_kernel()
+        assert client.get_shell_msg(timeout=60)["content"]["ename"] == "KeyboardInterrupt"
+        client.execute('pause = 0\npretrain(PretrainConfig(**options), "b", resume=True, progress=False)')
+        assert client.get_shell_msg(timeout=60)["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+    for rest in (["a", "--resume"], ["whole"]):
+        done = subprocess.run([*terminal, "0", "--run-dir", tmp_path / rest[0], *rest[1:]], timeout=120)
+        assert done.returncode == 0
+    whole, *others = (load_checkpoint(tmp_path / name)[0] for name in ("whole", "a", "b"))
+    for other in others:
+        assert other["step"] == whole["step"] == 100 and same(other["model"], whole["model"])
+
+
+@pytest.mark.usefixtures("training_only")
+def test_full_disk_ends_in_one_clear_line_and_resumes_with_the_same_bits(tmp_path, monkeypatch, capsys):
+    def full(file):
+        if len(list(tmp_path.glob("parts/*.pt"))) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "report", lambda result: "done")
+    arguments = [*SHORT, "--epochs", "3", "--checkpoint-seconds", "0", "--run-dir"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert main([*arguments, str(tmp_path / "parts")]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and "checkpoint.pt cannot be written: [Errno 28] No space left" in error
+    assert main([*arguments, str(tmp_path / "parts"), "--resume"]) == 0
+    assert main([*arguments, str(tmp_path / "whole")]) == 0
+    parts, whole = (load_checkpoint(tmp_path / name)[0] for name in ("parts", "whole"))
+    assert same(parts["model"], whole["model"]) and parts["step"] == 15
+
+
+@pytest.mark.usefixtures("training_only")
+def test_result_tells_where_earlier_parts_were_computed(tmp_path, monkeypatch):
+    config = dataclasses.replace(TINY, checkpoint_seconds=0.0)
+    for commit, step in (("a", 4), ("b", 8), ("b", 12)):
+        monkeypatch.setattr(module, "provenance", lambda run, commit=commit: {"commit": commit})
+        with monkeypatch.context() as patch:
+            interrupt_at(patch, step)
+            with pytest.raises(KeyboardInterrupt):
+                pretrain(config, tmp_path, resume=step > 4, progress=False)
+    monkeypatch.setattr(module, "provenance", lambda run: {"commit": "c"})
+    result, _ = pretrain(config, tmp_path, resume=True, progress=False)
+    assert result["provenance"] == {"commit": "c", "earlier": [{"commit": "a"}, {"commit": "b"}]}
+
+
 def test_full_disk_while_writing_keeps_both_checkpoints(tmp_path):
     resource = pytest.importorskip("resource", reason="needs a limit on the size of files")
     run = Run(TINY, tmp_path)
@@ -612,6 +728,36 @@ def test_out_of_memory_ends_in_one_clear_line(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.splitlines()[-1] == "error: out of memory with batch_size 24: try batch_size 12"
 
 
+@pytest.mark.parametrize("where", ["RectifiedLpJEPA", "evaluate"])
+def test_out_of_memory_beside_the_steps_ends_in_one_clear_line(tmp_path, monkeypatch, capsys, where):
+    monkeypatch.setattr(module, where, lambda *_: out_of_memory_on_cuda())
+    assert main([*SHORT, "--run-dir", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: out of memory: take a smaller network, or")
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch):
+    def spoiled(run, batch):
+        metrics = train_step(run, batch)
+        if run.step + 1 == 7:  # of which no loss knows before the next step
+            with torch.no_grad():
+                run.model.projector[0].weight[0, 0] = math.nan
+        return metrics
+
+    monkeypatch.setattr(module, "train_step", spoiled)
+    with pytest.raises(RunError, match="training stopped at step 7: the weights are not finite. A lower lr may help"):
+        pretrain(dataclasses.replace(TINY, checkpoint_seconds=0.0), tmp_path, progress=False)
+    assert load_checkpoint(tmp_path)[0]["step"] == 5
+
+
+def test_operation_that_a_device_lacks(tmp_path, monkeypatch):
+    def lacking(*_, **__):
+        raise NotImplementedError("The operator 'aten::_standard_gamma' is not implemented for the MPS device.")
+
+    monkeypatch.setattr(module, "sample_rgg", lacking)
+    with pytest.raises(RunError, match="device 'cpu' lacks what this configuration needs: The operator 'aten::_stand"):
+        pretrain(TINY, tmp_path, progress=False)
+
+
 def test_other_errors_pass_unchanged(tmp_path, monkeypatch):
     mistake = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
@@ -629,12 +775,14 @@ def test_other_errors_pass_unchanged(tmp_path, monkeypatch):
     [
         ({"coordinate_weight": 1.0}, "coordinate_weight"),
         ({"regularizer": "rgg_cf"}, "regularizer 'rgg_cf'"),
-        ({"rectify": False}, "an unrectified target"),
-        ({"rectify_target": False}, "an unrectified target"),
+        ({"rectify": False}, "samples of an unrectified target"),
+        ({"rectify_target": False}, "samples of an unrectified target"),
     ],
 )
 def test_mps_lacks_what_some_terms_need(change, what):
     assert module._law(TINY, torch.device("mps")) is None
+    lejepa = dataclasses.replace(TINY, regularizer="sigreg", rectify=False)
+    assert module._law(lejepa, torch.device("mps")) is None
     with pytest.raises(ValueError, match=f"device 'mps' has no float64: .*{what}.* 'cpu'"):
         module._law(dataclasses.replace(TINY, **change), torch.device("mps"))
 

@@ -258,8 +258,8 @@ def test_untrained_run_with_a_schedule(tmp_path):
 def test_run_in_the_hands_of_another_process_is_left_to_it(tmp_path, capsys):
     file = plan(tmp_path, "[one]\nepochs = 0\n[two]\nepochs = 0\n")
     lock = module.open_run_dir(tmp_path / "runs" / "first" / "one", resume=False)
-    assert sweep(file) == 1
-    assert "is being written by another run" in capsys.readouterr().err
+    assert sweep(file) == 0
+    assert "one is being done by another process" in capsys.readouterr().out
     assert not file.with_name("one.json").exists() and file.with_name("two.json").exists()
     lock.release()
     assert sweep(file) == 0 and file.with_name("one.json").exists()

@@ -73,8 +73,6 @@ def fool_directions(function):
 
 def cost_of_dead(k, d):
     """E (1 - √(1 - w))² for w ~ Beta(k/2, (d - k)/2), the share of k coordinates in a random direction."""
-    if k == d:
-        return 1.0
     root = math.exp(
         math.lgamma((d - k + 1) / 2) + math.lgamma(d / 2) - math.lgamma((d - k) / 2) - math.lgamma((d + 1) / 2)
     )
@@ -83,7 +81,7 @@ def cost_of_dead(k, d):
 
 @exercise("04.3")
 def price_of_dead(function):
-    cases = ((4, 4), (8, 16), (1, 2), (1, 16), (256, 512), (1, 512))
+    cases = ((3, 4), (8, 16), (1, 2), (1, 16), (256, 512), (1, 512))
     values = {(k, d): number(ask(function, k, d), f"the loss with {k} of {d} dead") for k, d in cases}
 
     def like(rule):

@@ -5,7 +5,7 @@
 B points in D dimensions are driven by Adam, against fresh target samples in every step, and the non-zero entries are
 counted. The target is RGG with p = 1, mu = 0, of which half of the entries are non-zero (Eq. 11). The points are either
 the ReLU of free parameters, or parameters that are clamped at zero after every step. All variants of one group see the
-same targets and directions. Takes about half an hour of one thread; writes zeros.json beside this file.
+same targets and directions. Takes a bit over an hour of one thread; writes zeros.json beside this file.
 """
 
 import datetime
