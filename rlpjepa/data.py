@@ -62,7 +62,7 @@ def load_data(dataset="shapes", data_dir=None):
 
     Args:
         dataset: ``"shapes"`` (made from a seed, needs no files), ``"cifar100"`` (fetched once if it is not there), or
-            ``"folder"`` (``train/<class>/*`` and ``test/<class>/*``, any format that Pillow reads).
+            ``"folder"`` (``train/<class>/*`` and ``test/<class>/*``: JPEG, PNG, BMP, PPM, PGM, TIFF or WebP).
         data_dir: where the files are; None means the environment variable RLPJEPA_DATA, else ``data``.
 
     Raises:
@@ -265,6 +265,8 @@ def _fetch_cifar100(root, archive):
 
 def load_folder(root):
     """Images of one's own: ``root/train/<class>/*`` and ``root/test/<class>/*``, cropped to a square and made 32×32.
+
+    The formats are those of torchvision's ImageFolder, by the ends of the names; other files are left out.
 
     Raises:
         DataError: if a part is missing or empty, if the classes of the two parts differ, or if an image is unreadable.

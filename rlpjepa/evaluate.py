@@ -121,7 +121,7 @@ def evaluate(model, data):
     result = {}
     for name, train_x, test_x in zip(("encoder", "projector"), train, test):
         parts = (train_x, data.train_labels, test_x, data.test_labels)
-        result[f"{name}_knn"] = knn_accuracy(*parts)
+        result[f"{name}_knn"] = knn_accuracy(*parts, k=min(20, len(train_x)))
         result[f"{name}_probe"] = probe_accuracy(*parts)
     z = test[1]
     return result | {

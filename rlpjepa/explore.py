@@ -304,8 +304,10 @@ def _widget(state, seed):
             self.sliders["sigma"].layout.visibility = "hidden" if self.sliders["unit variance"].value else "visible"
             threads = torch.get_num_threads()
             torch.set_num_threads(1)  # tensors as small as these only wait for a second thread
-            out = compute(**self.state(), seed=seed)
-            torch.set_num_threads(threads)
+            try:
+                out = compute(**self.state(), seed=seed)
+            finally:
+                torch.set_num_threads(threads)
             _update(self.figure, out)
             self.readout.value = _html(out)
 

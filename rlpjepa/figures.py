@@ -145,10 +145,13 @@ def plot_sparsity(results):
     """The measured share of non-zero entries of the projector's output against the one of Eq. 11, on two log axes.
 
     Args:
-        results: contents of result files, all with rectification.
+        results: contents of result files, all with rectification, of one dataset, network and number of epochs.
 
     Returns:
         A matplotlib figure.
+
+    Raises:
+        ValueError: if results differ in dataset, epochs or network.
     """
     from matplotlib.figure import Figure
 
@@ -170,11 +173,14 @@ def plot_tradeoff(results, published=()):
     """Accuracy against the fraction of zeros in the projector's output: encoder and projector, linear probe.
 
     Args:
-        results: contents of result files, all of one dataset and one number of epochs.
+        results: contents of result files, all of one dataset, one network and one number of epochs.
         published: (label, fractions of zeros, accuracies) of curves to show beside them.
 
     Returns:
         A matplotlib figure.
+
+    Raises:
+        ValueError: if results differ in dataset, epochs or network.
     """
     from matplotlib.figure import Figure
 
@@ -196,7 +202,11 @@ def plot_tradeoff(results, published=()):
 
 
 def _by_shape(results):
-    """(how its points look, final numbers of its runs) for every p of the results."""
+    """(how its points look, final numbers of its runs) for every p of the results, which must be comparable."""
+    for name in ("dataset", "epochs", "backbone", "cifar_stem", "dim"):
+        values = {result["config"].get(name) for result in results}
+        if len(values) > 1:
+            raise ValueError(f"results of one figure must agree in {name}, got {', '.join(map(str, values))}")
     looks = {1: {"color": COLORS["laplace"], "marker": "o"}, 2: {"color": COLORS["gaussian"], "marker": "s"}}
     other = {"color": COLORS["theory"], "marker": "^"}
     for p in sorted({result["config"]["p"] for result in results}):

@@ -227,8 +227,9 @@ def train_step(run, batch):
     """
     try:
         return _train_step(run, batch)
-    except ValueError as error:  # on the CPU the losses refuse NaN by themselves
-        raise RunError(f"training stopped at step {run.step + 1}: {error}. A lower lr may help.") from error
+    except ValueError as error:
+        hint = ". A lower lr may help." if "NaN" in str(error) else ""  # on the CPU the losses refuse NaN by themselves
+        raise RunError(f"training stopped at step {run.step + 1}: {error}{hint}") from error
     except NotImplementedError as error:  # an operation that torch has not for this device
         raise RunError(f"device '{run.device.type}' lacks what this configuration needs: {error}") from error
     except RuntimeError as error:
@@ -319,9 +320,8 @@ def has_fast_bfloat16(device):
     """Whether a device computes in bfloat16 faster than in float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return (
-        device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    # oneDNN says that it supports bfloat16 wherever there is AVX-512; without these instructions it only emulates it.
+    return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 class Run:

@@ -19,7 +19,9 @@ def views_to_their_mean(z, mean=lambda z: z.mean(dim=0), factor=lambda views: 2 
 
 
 def dead_by_simulation(a, n):
-    on = torch.distributions.Binomial(n, torch.full((20_000,), a)).sample()  # how many images switch it on
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        on = torch.distributions.Binomial(n, torch.full((20_000,), a)).sample()  # how many images switch it on
     return (on / n < 1e-3 * (1 - 1e-6)).float().mean()
 
 

@@ -65,6 +65,27 @@ def test_two_views_have_parameters_of_their_own(generator):
         assert (a - b).abs().mean() > 0.01
 
 
+def test_mirror_and_jitter_are_drawn_as_the_minimal_example_has_them(monkeypatch, generator):
+    calls, flips, crop = [], [], augment.crop_resize_flip
+
+    def record(name):
+        return lambda view, factor: (calls.append((name, factor.flatten())), view)[1]
+
+    monkeypatch.setattr(augment, "ADJUST", {name: record(name) for name in augment.ADJUST})
+    monkeypatch.setattr(augment, "crop_resize_flip", lambda x, box, flip: (flips.append(flip), crop(x, box, flip))[1])
+    images = torch.zeros(500, 3, 4, 4, dtype=torch.uint8)
+    for _ in range(4):
+        two_views(images, generator=generator)
+    flip = torch.cat(flips).double()
+    assert len(flip) == 4000 and abs(flip.mean() - 0.5) < 4 * 0.5 / 4000**0.5  # 1 time in 16,000; the seed is fixed
+    orders = [tuple(name for name, _ in calls[i : i + 4]) for i in range(0, len(calls), 4)]
+    assert all(sorted(order) == sorted(augment.ADJUST) for order in orders) and len(set(orders)) > 3
+    for name in augment.ADJUST:
+        low, width = (-0.1, 0.2) if name == "hue" else (0.6, 0.8)
+        factors = torch.cat([factor for other, factor in calls if other == name]).numpy()
+        assert scipy.stats.kstest(factors, "uniform", (low, width)).pvalue > 1e-4  # 1 time in 10,000
+
+
 def test_same_generator_same_views_and_the_global_one_untouched():
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     before = torch.get_rng_state()

@@ -42,7 +42,6 @@ def test_statistics_are_the_training_images(small_data):
     torch.testing.assert_close(normal, small_data.normalize(small_data.train_images.float() / 255))
 
 
-@pytest.mark.slow
 def test_gradients_reach_images_after_a_look_in_inference_mode(small_data):
     data = dataclasses.replace(small_data, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))  # numbers not met before
     with torch.inference_mode():
@@ -52,6 +51,7 @@ def test_gradients_reach_images_after_a_look_in_inference_mode(small_data):
     assert torch.allclose(pixels.grad[:, 1], torch.tensor(2.0))
 
 
+@pytest.mark.slow
 def test_shapes_cannot_be_told_by_pixels_colours_or_brightness():
     data = make_shapes()
     labels = data.train_labels, data.test_labels
@@ -82,6 +82,7 @@ def test_unknown_dataset():
 @pytest.fixture
 def tiny_cifar(tmp_path, monkeypatch):
     """A server with a CIFAR-100 archive of 20 + 10 images; yields (archive, requests), the latter growing per fetch."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     g = np.random.default_rng(0)
     source = tmp_path / "source" / "cifar-100-python"
     source.mkdir(parents=True)
@@ -197,6 +198,16 @@ def test_folder(folder):
     assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
     red = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]
     assert (data.test_images[0] == red).all()
+
+
+def test_folder_crops_the_middle_square(folder):
+    image = Image.new("RGB", (96, 32), (0, 0, 255))
+    image.paste((255, 0, 0), (32, 0, 64, 32))
+    image.save(folder / "test" / "left" / "0.bmp")
+    (folder / "test" / "left" / "1.gif").write_text("not of a format that is read")
+    data = load_data("folder", folder)
+    assert len(data.test_images) == 4
+    assert (data.test_images[0] == torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]).all()
 
 
 def test_folder_with_a_part_missing(folder):

@@ -15,6 +15,7 @@ from rlpjepa import (
     l1_fraction,
     probe_accuracy,
 )
+from rlpjepa.data import ImageData
 from rlpjepa.evaluate import PROBE_L2
 
 
@@ -93,6 +94,39 @@ def test_features_are_taken_in_evaluation_mode_and_in_order(small_data):
     again, _ = extract_features(model, small_data, small_data.test_images[5:6])
     torch.testing.assert_close(again[0], features[5], rtol=1e-4, atol=1e-5)
     assert z.shape == (40, 8) and not z.requires_grad
+    with torch.no_grad():
+        expected = model.eval()(small_data.normalize(small_data.test_images))
+    torch.testing.assert_close((features, z), expected, rtol=1e-4, atol=1e-5)
+
+
+class Oracle(torch.nn.Module):
+    """Features that give the class away, which each image's first pixel tells; z has one dead coordinate of four."""
+
+    def forward(self, x):
+        value = (x[:, 0, 0, 0] * STD + MEAN).mul(255).round()
+        z = torch.stack([value % 2, 1 + 0 * value, 0 * value, 2 + 0 * value], dim=1)
+        return torch.nn.functional.one_hot(value.long() % 5, 5).float(), z
+
+
+MEAN, STD = 0.5, 0.25
+
+
+@pytest.mark.parametrize("n", [100, 12])  # fewer than the 20 neighbours too
+def test_evaluate_tells_encoder_from_projector_and_training_from_test(n):
+    def images(values):
+        return values.to(torch.uint8)[:, None, None, None].expand(-1, 3, 32, 32).contiguous()
+
+    train, test = torch.arange(n) % 5, torch.arange(50) % 5
+    labels = (test + 1) % 5  # of the test images; those of the training images say how to read the features
+    data = ImageData(
+        images(train), train, images(test), torch.where(torch.arange(50) < 40, test, labels), tuple("abcde"),
+        (MEAN,) * 3, (STD,) * 3, {},
+    )  # fmt: skip
+    result = evaluate(Oracle(), data)
+    assert result["encoder_probe"] == pytest.approx(0.8) and result["encoder_knn"] == pytest.approx(0.8)
+    assert result["projector_probe"] < 0.5 and result["projector_knn"] < 0.6
+    assert result["nonzero_fraction"] == pytest.approx((0.4 + 1 + 0 + 1) / 4) and result["dead_fraction"] == 0.25
+    assert result["l1_fraction"] == pytest.approx((0.6 * 9 / 5 + 0.4 * 16 / 6) / 4)
 
 
 def test_evaluate_reports_fractions(small_data):

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
-from scipy import stats
+from scipy import integrate, stats
 
 from rlpjepa import RectifiedGeneralizedGaussian, projected_marginal, unit_variance_scale
 from rlpjepa.explore import ALT, SETTINGS, VECTORS, compute, rgg_explorer
@@ -48,6 +48,12 @@ def test_compute_agrees_with_scipy(mu, sigma, p, angle):
     assert abs(out.counted - out.l0) < 4 * out.error  # once in 16,000; the seed is fixed
     on_axis = angle % 90 == 0
     assert out.shadow.atom.item() == pytest.approx(law.cdf(0) ** (1 if on_axis else 2), rel=1e-9)
+    width = (out.edges[1] - out.edges[0]).item()
+    assert out.histogram.sum().item() * width + out.zeros == pytest.approx(1, abs=0.02)  # little is beyond the axis
+    pieces = list(itertools.pairwise((0, 0.5, 2, 10, 60, 400)))
+    first = sum(integrate.quad(lambda x: x * law.pdf(x), *piece)[0] for piece in pieces)
+    second = sum(integrate.quad(lambda x: x**2 * law.pdf(x), *piece)[0] for piece in pieces)
+    assert out.variance == pytest.approx(second - first**2, rel=1e-5)
     assert out.zeros == pytest.approx(out.shadow.atom.item(), abs=0.06)  # 4 standard errors of 1000 points
     mass = out.shadow.atom.item() + torch.trapezoid(out.shadow.density, out.y).item()
     assert mass == pytest.approx(1, abs=0.03)  # by a coarse rule, and p = 0.5 has a little beyond the axis

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rlpjepa.figures import plot_features, plot_sparsity, plot_tradeoff
+from rlpjepa.figures import plot_features, plot_sparsity, plot_tradeoff, plot_training
 
 
 def active(*counts, n=100):
@@ -43,6 +43,11 @@ def test_rows_of_the_sheet(counts, rows, wanted):
         assert row == list(range(count - 1, count - 13, -1))  # the largest values first
 
 
+def test_sheet_of_a_collapsed_network_is_empty():
+    figure = plot_features(torch.zeros(50, 4), torch.zeros(50, 3, 4, 4, dtype=torch.uint8))
+    assert not any(panel.images or panel.texts for panel in figure.axes)
+
+
 def test_coordinate_that_is_on_for_just_enough_images():
     images = torch.zeros(37, 3, 4, 4, dtype=torch.uint8)
     assert rows_of(plot_features(active(12, n=37), images, columns=12), 12)[0] == ["z[0]"]
@@ -54,6 +59,34 @@ def result(p, mu, nonzero, probe):
 
 
 RESULTS = [result(1.0, -1, 0.1, 0.5), result(2.0, 0, 0.4, 0.7), result(1.0, 0, 0.5, 0.6), result(0.5, 0, 0.3, 0.4)]
+
+
+@pytest.mark.parametrize("plot", [plot_tradeoff, plot_sparsity])
+@pytest.mark.parametrize("change", [{"dataset": "shapes"}, {"epochs": 10}, {"cifar_stem": True}, {"backbone": "x"}])
+def test_one_figure_is_of_one_dataset_network_and_budget(plot, change):
+    same = {"dataset": "cifar100", "epochs": 5, "cifar_stem": False, "backbone": "resnet18", "dim": 512}
+    results = [result | {"config": result["config"] | same} for result in RESULTS]
+    plot(results)
+    results[2]["config"] |= change
+    with pytest.raises(ValueError, match=f"must agree in {next(iter(change))}, got"):
+        plot(results)
+
+
+def test_training_figure_shows_the_weighted_terms_and_the_final_numbers():
+    rows = [(30.0, 0.2, 0.2, 0.3), (12.5, 0.1, 0.08, 0.45)]
+    names = ("loss", "invariance", "regularizer", "nonzero_fraction")
+    epochs = [{"epoch": i + 1, **dict(zip(names, row))} for i, row in enumerate(rows)]
+    accuracies = {"encoder_knn": 0.1, "encoder_probe": 0.2, "projector_knn": 0.3, "projector_probe": 0.4}
+    figure = plot_training({
+        "config": {"invariance_weight": 25.0, "regularizer_weight": 125.0}, "epochs": epochs,
+        "final": {**accuracies, "expected_nonzero_fraction": 0.5},
+    })  # fmt: skip
+    loss, sparsity, accuracy = figure.axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in (*loss.lines, *sparsity.lines)}
+    assert lines["total"] == [30, 12.5] and lines["invariance × weight"] == [5, 2.5]
+    assert lines["regularizer × weight"] == [25, 10] and lines["measured"] == [0.3, 0.45]
+    assert lines["closed form (Eq. 11)"] == [0.5, 0.5]
+    assert [bar.get_height() for bar in accuracy.patches] == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_tradeoff_shows_every_run_in_the_order_of_its_zeros():

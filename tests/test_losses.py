@@ -740,7 +740,18 @@ BAD_PAIRS = [
     torch.zeros(4, 2),
     torch.zeros(2, 4, 2, 1),
     torch.zeros(2, 4, 2, dtype=torch.long),
+    torch.zeros(2, 0, 3),
+    torch.zeros(2, 4, 0),
 ]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_invariance_loss_of_values_that_are_not_finite(value):
+    z = torch.zeros(2, 4, 2)
+    z[1, 2, 0] = value
+    for function in (invariance_loss, objective):
+        with pytest.raises(ValueError, match="z holds NaN or infinity"):
+            function(z)
 
 
 @pytest.mark.parametrize("z", BAD_PAIRS)

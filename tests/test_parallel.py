@@ -60,9 +60,13 @@ def small_network():
     return torch.nn.Sequential(*layers).double()
 
 
+def the_law():
+    return RectifiedGeneralizedGaussian(*(torch.tensor(v, dtype=torch.float64) for v in (0.0, 0.7, 1.0)))
+
+
 def loss_of(name, z, everyone, target, directions):
     """The objective with one distribution term; z is one rank's share of the features, ``everyone`` all of them."""
-    law = RectifiedGeneralizedGaussian(*(torch.tensor(v, dtype=torch.float64) for v in (0.0, 0.7, 1.0)))
+    law = the_law()
     part = {
         "rdmreg": lambda: rdmreg_loss(everyone, target, directions=directions),
         "rgg_cf": lambda: rgg_cf_loss(everyone, law, directions=directions),
@@ -75,6 +79,7 @@ def loss_of(name, z, everyone, target, directions):
 # What every script begins with: few images and a metric every second step.
 BEGIN = f"""
 import os, sys, matplotlib.figure, torch
+from types import SimpleNamespace
 from rlpjepa import *
 from rlpjepa import parallel
 module = sys.modules["rlpjepa.pretrain"]
@@ -106,6 +111,18 @@ for name in TERMS:
     loss.backward()
     gradients = [p.grad.clone() for p in network.parameters()]
     saved[name] = {"everyone": everyone.detach(), "loss": parallel.average(loss.detach()), "gradients": gradients}
+# the step itself, but for what it draws
+run = SimpleNamespace(
+    config=PretrainConfig(**TINY | {"coordinate_weight": 10.0}), device=device, bfloat16=False, law=the_law(),
+    network=lambda x: (x, network(x)), generator=None,
+    optimizer=SimpleNamespace(zero_grad=network.zero_grad, step=lambda: None),
+)
+drawn = module.sample_target, module.rdmreg_loss
+module.sample_target = lambda *_: target[mine].float()
+module.rdmreg_loss = lambda z, target, **_: rdmreg_loss(z, target, directions=directions.float())
+metrics = parallel.average(module.update(run, x[:, mine].flatten(0, 1)))
+saved["step"] = {"metrics": metrics, "gradients": [p.grad.clone() for p in network.parameters()]}
+module.sample_target, module.rdmreg_loss = drawn
 saved |= {"first": parallel.from_first(torch.tensor(float(rank + 5))), "all": parallel.collect((rank, "x"))}
 torch.save(saved, f"gradients{rank}.pt")
 
@@ -119,7 +136,8 @@ for rectify in (True, False):
 torch.save(draws, f"draws{rank}.pt")
 
 # the state that each rank would save, and the run as a whole
-save, write = module.Run.save, module.save_checkpoint
+save, write, step, batches = module.Run.save, module.save_checkpoint, module.train_step, []
+module.train_step = lambda run, batch: (batches.append(batch), step(run, batch))[1]
 
 def save_everywhere(run):
     def keep(run_dir, state):
@@ -134,6 +152,8 @@ def save_everywhere(run):
 module.Run.save = save_everywhere
 _, model = pretrain(PretrainConfig(**TINY), "whole", progress=False)
 torch.save(model.state_dict(), f"model{rank}.pt")
+torch.save(batches, f"batches{rank}.pt")
+module.train_step = step
 module.Run.save = save
 
 # resumed
@@ -160,7 +180,7 @@ def ranks(tmp_path_factory):
     """The folder in which two ranks have gone through the script above, and what they printed."""
     folder = tmp_path_factory.mktemp("ranks")
     (folder / "script.py").write_text(
-        BEGIN + f"TERMS = {TERMS}\n" + "\n".join(map(inspect.getsource, (small_network, loss_of))) + SCRIPT
+        BEGIN + f"TERMS = {TERMS}\n" + "\n".join(map(inspect.getsource, (small_network, the_law, loss_of))) + SCRIPT
     )
     done = torchrun("script.py", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -241,6 +261,30 @@ def test_loss_and_gradients_of_two_ranks_are_those_of_one(ranks, name):
     for gradient, parameter in zip(one[name]["gradients"], model.parameters(), strict=True):
         assert parameter.grad.abs().max() > 0.01
         torch.testing.assert_close(gradient, parameter.grad, rtol=rtol, atol=rtol / 100)
+
+
+@pytest.mark.slow
+def test_step_of_two_ranks_is_that_of_one(ranks):
+    one, two = load(ranks[0], "gradients{}.pt")
+    model = small_network()
+    model.load_state_dict(one["weights"])
+    z = model(one["x"].flatten(0, 1)).unflatten(0, (2, -1))
+    regularizer = rdmreg_loss(z, one["target"], directions=torch.cat([one["directions"], two["directions"]]))
+    parts = objective(z, regularizer, coordinate_loss(z, the_law()), coordinate_weight=10.0)
+    parts["loss"].backward()
+    expected = torch.stack([parts[name].detach() for name in module.METRICS[:4]])
+    for rank in (one["step"], two["step"]):
+        torch.testing.assert_close(rank["metrics"][:4].double(), expected, rtol=1e-5, atol=1e-6)
+        for gradient, parameter in zip(rank["gradients"], model.parameters(), strict=True):
+            torch.testing.assert_close(gradient, parameter.grad, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_ranks_share_every_batch_without_overlap(ranks):
+    one, two = (torch.stack(batches) for batches in load(ranks[0], "batches{}.pt"))
+    assert one.shape == two.shape == (10, 12)  # two epochs of five steps
+    epochs = torch.cat([one, two], dim=1).view(2, 120)
+    assert (epochs.sort().values == torch.arange(120)).all() and (epochs[0] != epochs[1]).any()
 
 
 @pytest.mark.slow

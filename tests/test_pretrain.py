@@ -13,13 +13,23 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import scipy.special
 import scipy.stats
 import torch
 from jupyter_client.manager import start_new_kernel
 from matplotlib.figure import Figure
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from rlpjepa import PretrainConfig, RunError, coordinate_loss, pretrain, rgg_cf_loss, sigreg_loss
+from rlpjepa import (
+    PretrainConfig,
+    RunError,
+    coordinate_loss,
+    pretrain,
+    rdmreg_loss,
+    rgg_cf_loss,
+    sample_rgg,
+    sigreg_loss,
+)
 from rlpjepa.pretrain import REGULARIZERS, Run, expected_nonzero_fraction, main, train_step
 from rlpjepa.storage import load_checkpoint, save_checkpoint
 
@@ -137,12 +147,61 @@ def test_weights_of_the_parts(tmp_path):
     assert min(parts) > 0 and epoch["loss"] == pytest.approx(sum(parts), abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["rgg_cf", "sigreg"])
-def test_one_sample_regularizers_are_the_losses_of_that_name(tmp_path, name, generator):
+@pytest.mark.parametrize("name", ["rdmreg", "rgg_cf", "sigreg"])
+def test_regularizers_are_the_losses_of_that_name(tmp_path, name, generator):
     run = Run(dataclasses.replace(TINY, regularizer=name, mu=-1.0), tmp_path)
     z = torch.rand(2, 24, 8)
     value, options = module.regularizer(run, z), {"num_projections": 8, "generator": generator}  # both of seed 0
-    assert value == (sigreg_loss(z, **options) if name == "sigreg" else rgg_cf_loss(z, run.law, **options))
+    match name:
+        case "rdmreg":  # the target first, then the directions
+            expected = rdmreg_loss(z, sample_rgg((24, 8), mu=-1.0, generator=generator), **options)
+        case "rgg_cf":
+            expected = rgg_cf_loss(z, run.law, **options)
+        case "sigreg":
+            expected = sigreg_loss(z, **options)
+    assert value == expected
+
+
+@pytest.mark.parametrize(("p", "mu"), [(2.0, -1.0), (0.5, 0.7)])
+def test_target_follows_the_run_s_p_and_mu(tmp_path, p, mu):
+    x = module.sample_target(Run(dataclasses.replace(TINY, p=p, mu=mu), tmp_path), (2000, 8)).flatten().numpy()
+    scale = math.exp((scipy.special.gammaln(1 / p) - scipy.special.gammaln(3 / p)) / 2)  # scipy's, for variance 1
+    law = scipy.stats.gennorm(p, mu, scale)
+    active = law.sf(0)
+    assert abs((x > 0).mean() - active) < 4 * math.sqrt(active * (1 - active) / len(x))  # 1 time in 16,000
+    positive = scipy.stats.kstest(x[x > 0], lambda value: 1 - law.sf(value) / active)
+    assert positive.pvalue > 1e-3  # 1 time in 1000; the seed is fixed
+
+
+def test_directions_over_few_coordinates(tmp_path):
+    run = Run(dataclasses.replace(TINY, direction_size=3), tmp_path)
+    state = run.generator.get_state()
+    c = module.sparse_directions(run, 200, 8)
+    assert ((c != 0).sum(1) == 3).all() and (c != 0).any(0).all()
+    torch.testing.assert_close(c.norm(dim=1), torch.ones(200))
+    z = torch.rand(2, 24, 8)
+    run.generator.set_state(state)
+    c = module.sparse_directions(run, 8, 8)
+    expected = rdmreg_loss(z, module.sample_target(run, (24, 8)), directions=c)
+    run.generator.set_state(state)
+    assert module.regularizer(run, z) == expected
+
+
+def test_every_image_once_an_epoch_and_in_another_order_in_the_next(tmp_path, monkeypatch):
+    batches = []
+    monkeypatch.setattr(module, "train_step", lambda run, batch: (batches.append(batch), train_step(run, batch))[1])
+    module.train(Run(TINY, tmp_path), progress=False)
+    epochs = torch.stack(batches).view(3, 120)
+    assert (epochs.sort().values == torch.arange(120)).all()
+    assert all((a != b).any() for a, b in zip(epochs, [*epochs[1:], torch.arange(120)]))
+
+
+def test_optimizer_and_network_are_those_of_the_configuration(tmp_path):
+    group = Run(dataclasses.replace(TINY, lr=3e-4, weight_decay=0.2), tmp_path).optimizer.param_groups[0]
+    assert (group["lr"], group["weight_decay"]) == (3e-4, 0.2)
+    for stem, size in ((True, (3, 3)), (False, (7, 7))):
+        run = Run(dataclasses.replace(TINY, backbone="resnet18", cifar_stem=stem), tmp_path)
+        assert run.model.backbone.conv1.kernel_size == size
 
 
 def test_coordinates_are_matched_to_the_runs_target(tmp_path, monkeypatch):
@@ -181,12 +240,12 @@ def test_expected_nonzero_fraction(p, mu, expected):
 
 
 def test_cosine_schedule(tmp_path):
-    run = Run(dataclasses.replace(TINY, schedule="cosine"), tmp_path)
-    rates = []
+    run = Run(dataclasses.replace(TINY, schedule="cosine", lr=2e-3), tmp_path)
+    rates, lr = [], 2e-3
     for _ in range(run.total_steps):
         rates.append(run.optimizer.param_groups[0]["lr"])
         train_step(run, torch.arange(24))
-    expected = [TINY.lr * (1 + math.cos(math.pi * k / 15)) / 2 for k in range(15)]
+    expected = [lr * (1 + math.cos(math.pi * k / 15)) / 2 for k in range(15)]
     assert rates == pytest.approx(expected)
 
 
@@ -477,11 +536,12 @@ def test_checkpoint_of_another_kind_of_device(tmp_path):
 
 
 def test_bfloat16_is_asked_for_only_where_it_can_be(monkeypatch):
-    monkeypatch.setattr(
-        torch.backends.mkldnn, "is_available", lambda: False
-    )  # then torch.ops.mkldnn has no such question
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None, raising=False)
-    assert not module.has_fast_bfloat16(torch.device("cpu")) and not module.has_fast_bfloat16(torch.device("mps"))
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    for there in (set(), {names[0]}, {names[1]}):
+        for name in names:
+            monkeypatch.setattr(torch.cpu, name, lambda name=name, there=there: name in there)
+        assert module.has_fast_bfloat16(torch.device("cpu")) == bool(there)
+        assert not module.has_fast_bfloat16(torch.device("mps"))
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)  # a T4
     assert not module.has_fast_bfloat16(torch.device("cuda"))
 
@@ -747,6 +807,12 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch):
     with pytest.raises(RunError, match="training stopped at step 7: the weights are not finite. A lower lr may help"):
         pretrain(dataclasses.replace(TINY, checkpoint_seconds=0.0), tmp_path, progress=False)
     assert load_checkpoint(tmp_path)[0]["step"] == 5
+
+
+def test_hint_about_the_rate_is_kept_for_nan(tmp_path):
+    config = dataclasses.replace(TINY, regularizer="rgg_cf", p=2.0, mu=-40.0)
+    with pytest.raises(RunError, match="training stopped at step 1: the variance of .* is too small for a float$"):
+        pretrain(config, tmp_path, progress=False)
 
 
 def test_operation_that_a_device_lacks(tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +45,7 @@ def test_folder_in_use_by_another_process_is_refused_until_that_is_killed(tmp_pa
     with pytest.raises(RunError, match=r"run is being written by another run: wait for it, or choose another folder$"):
         open_run_dir(tmp_path / "run", resume)
     assert (tmp_path / "run").is_dir()
-    owner.send_signal(signal.SIGKILL)
+    owner.kill()
     owner.wait(timeout=20)
     open_run_dir(tmp_path / "run", resume).release()
 

@@ -13,11 +13,13 @@ import torch
 
 from rlpjepa import rdmreg_loss, sample_rgg
 
+ROOT = Path(__file__).parents[2]
+
 
 def peak(device, size, dim, n):
     """MiB, measured in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.memory", str(device), *map(str, (size, dim, n))]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
 
 
 def held(device):
