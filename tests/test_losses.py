@@ -10,7 +10,6 @@ import math
 import sys
 
 import numpy as np
-import ot
 import pytest
 import scipy.integrate
 import scipy.optimize
@@ -328,6 +327,7 @@ def test_cuda(name, generator):
 
 def test_equals_pot(cloud):
     z, target, directions = cloud
+    ot = pytest.importorskip("ot")
     root = ot.sliced_wasserstein_distance(z.numpy(), target.numpy(), projections=directions.T.numpy(), p=2)
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
         loss = rdmreg_loss(z.to(dtype), target, directions=directions).item()

@@ -16,7 +16,6 @@ import pytest
 import scipy.special
 import scipy.stats
 import torch
-from jupyter_client.manager import start_new_kernel
 from matplotlib.figure import Figure
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
@@ -425,6 +424,7 @@ def wait_for_a_checkpoint(run_dir, alive):
 
 @pytest.mark.slow
 def test_interrupted_in_a_terminal_and_in_a_notebook_ends_with_the_same_bits(tmp_path):
+    start_new_kernel = pytest.importorskip("jupyter_client.manager").start_new_kernel
     script = (
         INTERRUPTED
         + """

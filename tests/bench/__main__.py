@@ -4,15 +4,20 @@ What is compared runs in turn, so that a busy machine slows all of it alike; rat
 """
 
 import argparse
+import dataclasses
+import importlib.util
 import json
+import shlex
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
-import ot
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from rlpjepa import PretrainConfig, random_directions, rdmreg_loss, sample_rgg, two_views
 from rlpjepa.pretrain import Run, choose_device, train_step
@@ -20,23 +25,24 @@ from tests.bench.memory import peak
 from tests.bench.plain import PlainTraining, plain_rdmreg, plain_sample_rgg
 
 
-def seconds(function, device):
-    """Wall-clock seconds of one call, everything it queued on the device included."""
+def seconds(function, device, repeats=1):
+    """Mean wall-clock seconds of a call, everything the calls queued on the device included."""
     start = time.perf_counter()
-    function()
+    for _ in range(repeats):
+        function()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return (time.perf_counter() - start) / repeats
 
 
 def alternate(functions, rounds, repeats, device):
     """{name: mean seconds of a call, one number a round} of functions that take turns."""
     for function in functions.values():
-        seconds(function, device)  # warm-up
+        seconds(function, device, 1 if device.type == "cpu" else 5)  # warm-up; a CUDA graph is recorded at the fourth
     times = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
-            times[name].append(statistics.mean(seconds(function, device) for _ in range(repeats)))
+            times[name].append(seconds(function, device, repeats))
     return times
 
 
@@ -91,6 +97,8 @@ def bench_loss(table, rounds, device, size=256, dim=512):
             sum(plain_rdmreg(view, target, directions=directions) / 2 for view in z).backward()
 
         def pot():
+            import ot
+
             directions = draw().T
             sum(ot.sliced_wasserstein_distance(view, target, projections=directions) ** 2 / 2 for view in z).backward()
 
@@ -100,11 +108,13 @@ def bench_loss(table, rounds, device, size=256, dim=512):
             directions @ target.T
             projected.T @ directions
 
-        own_times = alternate(
-            {"own": own, "plain": plain, "pot": pot, "floor": floor}, rounds, 1 if n > 999 else 3, device
-        )
+        functions = {"own": own, "plain": plain, "pot": pot, "floor": floor}
+        if importlib.util.find_spec("ot") is None:
+            del functions["pot"]
+        own_times = alternate(functions, rounds, 1 if n > 999 else 3, device)
         table.ratio(f"loss, N = {n}, against the plain loss", own_times["plain"], own_times["own"])
-        table.ratio(f"loss, N = {n}, against POT", own_times["pot"], own_times["own"])
+        if "pot" in own_times:
+            table.ratio(f"loss, N = {n}, against POT", own_times["pot"], own_times["own"])
         table.ratio(f"loss, N = {n}, its time over the floor", own_times["own"], own_times["floor"])
 
 
@@ -116,16 +126,27 @@ def bench_memory(table, device):
 
 
 def bench_step(table, rounds, steps, config):
-    """The whole training step beside the minimal example's."""
+    """The whole training step beside the minimal example's, and beside the arithmetic that it cannot do without.
+
+    On CUDA also as one CUDA graph, and both with the 3x3 stem.
+    """
+    runs = {"rlpjepa": config}
+    if choose_device(config.device).type == "cuda":
+        runs["rlpjepa, 3x3 stem"] = dataclasses.replace(config, cifar_stem=True)
+        for name in list(runs):
+            runs[f"{name}, CUDA graph"] = dataclasses.replace(runs[name], cuda_graph=True)
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
-        run = Run(config, Path(folder))
+        runs = {name: Run(config, Path(folder)) for name, config in runs.items()}
+        run = runs["rlpjepa"]
         plain = PlainTraining(run.data, run.device, config.batch_size)
-        size, device = config.batch_size, run.device
+        size, device, n = config.batch_size, run.device, len(run.data.train_images)
         generator = torch.Generator().manual_seed(0)
         z = torch.rand(2, size, config.dim, device=device, requires_grad=True)
+        side = 2048 if device.type == "cpu" else 8192
+        matrix = torch.randn(side, side, device=device, dtype=torch.bfloat16 if run.bfloat16 else torch.float32)
 
-        def own():
-            train_step(run, torch.randint(len(run.data.train_images), (size,), generator=generator))
+        def step(run):
+            return train_step(run, torch.randint(n, (size,), device=device))
 
         def data():
             run.data.normalize(two_views(run.data.train_images[:size], generator=generator))
@@ -133,14 +154,44 @@ def bench_step(table, rounds, steps, config):
         def loss():
             rdmreg_loss(z, sample_rgg(z.shape[1:], device=device)).backward()
 
+        operations = {}  # of the convolutions and matrix products of a step
+        for stem in {run.config.cifar_stem for run in runs.values()}:
+            with FlopCounterMode(display=False) as counter:
+                step(next(run for run in runs.values() if run.config.cifar_stem == stem))
+            operations[stem] = counter.get_total_flops()
+
         table.title(f"step: ResNet-18, {size} images, {run.provenance['precision']}")
-        times = alternate({"plain": plain.step, "own": own, "data": data, "loss": loss}, rounds, steps, device)
-        table.row("step, plain", [size / t for t in times["plain"]], "images/s", 0)
-        table.row("step, rlpjepa", [size / t for t in times["own"]], "images/s", 0)
-        table.ratio("step, against the plain step", times["plain"], times["own"])
-        share = [100 * (d + e) / t for d, e, t in zip(times["data"], times["loss"], times["own"], strict=True)]
+        parts = {"data": data, "loss": loss, "optimizer": run.optimizer.step, "product": lambda: matrix @ matrix}
+        own = {name: partial(step, run) for name, run in runs.items()}
+        times = alternate({"plain": plain.step, **own, **parts}, rounds, steps, device)
+        for name in ("plain", *runs):
+            table.row(f"step, {name}", [size / t for t in times[name]], "images/s", 0)
+        for name in runs:
+            table.ratio(f"step, {name}, against the plain step", times["plain"], times[name])
+        percent = {name: [100 * t / whole for t, whole in zip(times[name], times["rlpjepa"])] for name in parts}
+        share = [d + e for d, e in zip(percent["data"], percent["loss"], strict=True)]
         table.row("step, share of two views and loss", share, "%", 1)
-        return run.provenance
+        table.row("step, share of the optimizer", percent["optimizer"], "%", 1)
+        table.row("matrix product, 10^12 operations", [2e-12 * side**3 / t for t in times["product"]], "a second")
+        for name, run in runs.items():
+            floor = [operations[run.config.cifar_stem] / (2 * side**3) * t for t in times["product"]]
+            table.ratio(f"step, {name}, its time over the floor", times[name], floor)
+        return runs["rlpjepa"].provenance
+
+
+def bench_whole(table, arguments):
+    """A whole run by the command line, from the start of the process to the evaluated model."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "rlpjepa.pretrain", *shlex.split(arguments), "--run-dir", f"{folder}/run"]
+        start = time.perf_counter()
+        subprocess.run(command, check=True)
+        wall = time.perf_counter() - start
+        result = json.loads(Path(folder, "run", "result.json").read_text())
+    table.title(f"whole run: {arguments}")
+    table.row(f"whole run, {arguments}", [wall], "s", 1)
+    for name in ("encoder_knn", "encoder_probe"):
+        table.row(f"whole run, {arguments}, {name}", [result["final"][name]], "", 3)
+    return result["provenance"]
 
 
 def main():
@@ -148,20 +199,24 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2, help="training steps per round")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--whole", help="time a whole run with these options of rlpjepa.pretrain, and nothing else")
     parser.add_argument("--out", type=Path, help="also write the numbers and where they come from to this JSON file")
     options = parser.parse_args()
     config, table = PretrainConfig(device=options.device), Table()
     device = choose_device(options.device)
-    print(f"{options.rounds} rounds; median (lowest to highest)")
-    bench_sampler(table, options.rounds, device)
-    bench_loss(table, options.rounds, device)
-    if device.type == "cuda" or (device.type == "cpu" and sys.platform == "linux"):
-        bench_memory(table, device)
-    provenance = bench_step(table, options.rounds, options.steps, config)
+    if options.whole:
+        command, provenance = f"--whole '{options.whole}'", bench_whole(table, options.whole)
+    else:
+        command = f"--rounds {options.rounds} --steps {options.steps} --device {options.device}"
+        print(f"{options.rounds} rounds; median (lowest to highest)")
+        bench_sampler(table, options.rounds, device)
+        bench_loss(table, options.rounds, device)
+        if device.type == "cuda" or (device.type == "cpu" and sys.platform == "linux"):
+            bench_memory(table, device)
+        provenance = bench_step(table, options.rounds, options.steps, config)
     print(f"{provenance['hardware']}, torch {torch.__version__}")
     if options.out:
-        command = f"python -m tests.bench --rounds {options.rounds} --steps {options.steps} --device {options.device}"
-        record = {"command": command, "provenance": provenance, "rows": table.rows}
+        record = {"command": f"python -m tests.bench {command}", "provenance": provenance, "rows": table.rows}
         options.out.write_text(json.dumps(record, indent=1) + "\n")
 
 
