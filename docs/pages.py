@@ -175,9 +175,8 @@ def provenance_table(dataset, results):
         source = result["provenance"]
         versions = ", ".join(f"{key} {value}" for key, value in source["versions"].items())
         data = ", ".join(f"{part} {md5[:8]}" for part, md5 in source["data_md5"].items())
-        rows.append(
-            [name, source["date"], source["commit"][:8], source["hardware"], source["precision"], versions, data]
-        )
+        commit = (source["commit"] or "?")[:8]
+        rows.append([name, source["date"], commit, source["hardware"], source["precision"], versions, data])
     head = ["run", "date", "commit", "hardware", "precision", "versions", "MD5 of the data"]
     return table(f"provenance-{dataset}", head, rows, "sources")
 
@@ -205,7 +204,7 @@ def speed_page():
         lines += [
             f"## {path.stem}",
             table(f"speed-{path.stem}", ["what", "median", "lowest", "highest", "unit"], rows),
-            f"`{record['command']}`, {source['date']}, commit {source['commit'][:8]}, {source['hardware']}, "
+            f"`{record['command']}`, {source['date']}, commit {(source['commit'] or '?')[:8]}, {source['hardware']}, "
             f"{source['precision']}; {versions}.",
         ]
     return "\n\n".join(lines) + "\n"

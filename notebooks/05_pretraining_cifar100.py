@@ -52,6 +52,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from rlpjepa import (
+    DataError,
     GeneralizedGaussian,
     PretrainConfig,
     RectifiedGeneralizedGaussian,
@@ -537,8 +538,12 @@ assert max(some["dead_fraction"], much["dead_fraction"]) < alone["dead_fraction"
 
 # %% tags=["nbval-ignore-output", "timing"]
 if torch.cuda.is_available():
-    on_cifar, _ = pretrain(PretrainConfig(dataset="cifar100"), tempfile.mkdtemp())
-    print(on_cifar["final"])
+    run_dir = Path("../runs/chapter05")  # interrupted, the run goes on from here
+    try:
+        on_cifar, _ = pretrain(PretrainConfig(dataset="cifar100"), run_dir, resume=(run_dir / "checkpoint.pt").exists())
+        print(on_cifar["final"])
+    except DataError as error:
+        print(error)
 else:
     print("no CUDA here: python -m rlpjepa.pretrain --dataset cifar100 does it elsewhere, in hours on a CPU")
 
@@ -642,20 +647,21 @@ assert 0 < slow < steep / 5 and probe[1, -3] > 1.5 * probe[2, -3]
 # Five and ten epochs on CIFAR-100 are few: after ten the probe prefers the trained encoder, the nearest neighbours still
 # prefer pixels. Before comparing with published numbers, look at what differs:
 #
-# | | paper, tables | minimal example | here |
-# | --- | --- | --- | --- |
-# | network | ResNet-18, 3×3 stem | ResNet-18 of timm, 7×7 stem | as the minimal example (`cifar_stem=True` has the other) |
-# | optimizer | LARS, warm-up, cosine | AdamW, constant rate | as the minimal example (`schedule="cosine"` is there) |
-# | epochs | 1000 | 100 | 10 and 5 |
-# | arithmetic | not said | float16 with a scaler | bfloat16 where the processor has it, else float32; losses in float32 |
-# | accuracy of | a linear probe, online or by SGD | nothing | kNN, and logistic regression to convergence |
+# | | post | paper, tables | minimal example | here |
+# | --- | --- | --- | --- | --- |
+# | network | "ResNet or ViT" | ResNet-18, 3×3 stem | ResNet-18 of timm, 7×7 stem | as the minimal example (`cifar_stem=True` has the other) |
+# | optimizer | not said | LARS, warm-up, cosine | AdamW, constant rate | as the minimal example (`schedule="cosine"` is there) |
+# | epochs | not said | 1000 | 100 | 5, one run 10 |
+# | the views' two regularizers | added, weights not said | | their mean; weights 25 and 125 | as the minimal example |
+# | arithmetic | not said | not said | float16 with a scaler | bfloat16 where the processor has it, else float32; losses in float32 |
+# | accuracy of | not said, nor of encoder or projector | a linear probe, online or by SGD | nothing | kNN, and logistic regression to convergence |
 #
-# The blog post's trade-off figure names neither epochs nor whether encoder or projector was probed.
+# Ten epochs were meant for every run here; on two CPU cores it became five.
 #
 # ## 13 · Images of your own
 #
-# `PretrainConfig(dataset="folder", data_dir="my")` reads `my/train/<class>/*` and `my/test/<class>/*`; the classes serve
-# the evaluation alone. Any timm network is a backbone, by its name. For another loop, another loss or several views, take
+# `PretrainConfig(dataset="folder", data_dir="my")` reads `my/train/<class>/*` and `my/test/<class>/*`, crops each image to
+# a square and makes it 32×32; the classes serve the evaluation alone. Any timm network is a backbone, by its name. For another loop, another loss or several views, take
 # the pieces: `two_views`, `RectifiedLpJEPA`, `rdmreg_loss`; chapter 04 ends with such a loop.
 
 # %% [markdown]
@@ -714,11 +720,17 @@ at_zero_mu_minus_2 = 125 * 0.5 * math.exp(-2 / sigma) * 2 * sigma**2
 # %% [markdown] tags=["solution"]
 # 62.5, 46.9 and 3.69. The run at $\mu = 0$ pays a fifth of what the best constant costs, the one at $\mu = -2$ a
 # quarter: the sparser the target, the less there is to lose by collapse, since both its mean square and its variance
-# shrink ($\mathbb{E}y^2 = a$ here). At $p = 2$, $\mu = -3$ collapse costs 0.0254, and the run ended at 0.0127, with
-# 96 % of its coordinates dead. An objective's value says nothing without the value that giving up has.
+# shrink ($\mathbb{E}y^2 = a$ here). At $p = 2$, $\mu = -3$ (last cell of this exercise) the run ended at half of what
+# collapse costs, with nearly all of its coordinates dead. An objective's value says nothing without the value that
+# giving up has.
 
 # %% tags=["check"]
 check("05.1", at_zero, at_best_constant, at_zero_mu_minus_2)
+
+# %% tags=["solution"]
+law, ended = RectifiedGeneralizedGaussian(-3.0, unit_variance_scale(2.0), 2.0), shapes["rdmreg_p2_mu-3_seed0"]
+print(f"z = 0 at p = 2, mu = -3: {125 * (law.variance + law.mean**2):.4f}; the run ended at ", end="")
+print(f"{ended['epochs'][-1]['loss']:.4f}, with {ended['final']['dead_fraction']:.0%} of its coordinates dead")
 
 
 # %% [markdown] tags=["exercise"]
@@ -756,8 +768,8 @@ def two_ranks(B):
 # %% [markdown] tags=["solution"]
 # The mean of the halves is 1, and no pair of numbers between 0 and 1 is farther apart. It is never smaller than the
 # loss of the whole: pairing within the halves is one of the pairings of the whole batch, and sorting finds the
-# cheapest. So the error is not noise that averages out. For features that follow the target perfectly ($p = 1$, $\mu =
-# 0$, $B = D = 256$) the loss is 0.009 on average, and the mean over halves 0.017: a smaller batch has a higher floor.
+# cheapest. So the error is not noise that averages out. For features that follow the target perfectly it nearly doubles
+# the loss (last cell of this exercise): a smaller batch has a higher floor.
 #
 # The example is met wherever halves differ: images sorted by class, or one camera a device. Each device then drives its
 # own half to cover the whole target. This is why `python -m rlpjepa.pretrain`, run on several devices, first gathers
@@ -765,6 +777,16 @@ def two_ranks(B):
 
 # %% tags=["check"]
 check("05.2", two_ranks)
+
+# %% tags=["solution"]
+generator, losses = torch.Generator().manual_seed(25), []
+for _ in range(20):
+    z, y = (sample_rgg((256, 256), p=1.0, mu=0.0, generator=generator) for _ in range(2))
+    c = random_directions(256, 256, generator=generator)
+    halves = [rdmreg_loss(*half, directions=c).item() for half in zip(z.chunk(2), y.chunk(2))]
+    losses.append((rdmreg_loss(z, y, directions=c).item(), sum(halves) / 2))
+whole, half = (statistics.mean(column) for column in zip(*losses))
+print(f"p = 1, mu = 0, B = D = 256: the whole batch {whole:.3f}, the mean over its halves {half:.3f}")
 
 
 # %% [markdown] tags=["exercise"]
@@ -843,6 +865,10 @@ def dead_by_chance(a, n):
 # %% tags=["check"]
 check("05.4", dead_by_chance)
 
+# %% tags=["solution"]
+for a, n in ((0.00135, 2000), (0.00135, 10_000), (0.0296, 2000)):
+    print(f"on with probability {a:g}, {n} images: {dead_by_chance(a, n):.3g} counted dead")
+
 
 # %% [markdown] tags=["exercise"]
 # ### 05.5 · How many seeds? (15 minutes)
@@ -886,6 +912,10 @@ def seeds_needed(accuracies, difference):
 
 # %% tags=["check"]
 check("05.5", seeds_needed)
+
+# %% tags=["solution"]
+for difference in (0.03, 0.433 - 0.4205):
+    print(f"to see {difference:.4f}: {seeds_needed([0.456, 0.455, 0.409], difference)} seeds")
 
 
 # %% [markdown] tags=["exercise"]

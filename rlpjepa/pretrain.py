@@ -502,8 +502,8 @@ def provenance(run):
     try:
         git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
         commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = None
+    except (OSError, subprocess.CalledProcessError):  # a copy without its history: whoever made it may say
+        commit = os.environ.get("RLPJEPA_COMMIT")
     if run.device.type == "cuda":
         hardware = torch.cuda.get_device_name(run.device)
     else:
