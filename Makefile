@@ -66,7 +66,7 @@ student: $(ENV)
 		--TagRemovePreprocessor.remove_all_outputs_tags stub --TagRemovePreprocessor.remove_all_outputs_tags check \
 		notebooks/*.ipynb
 	cp -R notebooks/results build/student/
-	rm build/student/results/experiments/wake.py  # a solution
+	rm build/student/results/experiments/cone.py build/student/results/experiments/wake.py  # solutions
 
 slides: $(ENV)
 	$(BIN)/python docs/slides.py

@@ -65,7 +65,7 @@ def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations
     train_x, test_x = (train_x - mean) * scale, (test_x - mean) * scale
     classes = int(train_y.max()) + 1
     # The same minimum in other coordinates: along the principal axes, scaled so that the loss is about equally curved
-    # in all of them. Correlated features would otherwise cost L-BFGS several times the steps.
+    # in all of them. Correlated features would otherwise cost L-BFGS many more steps.
     # (In float64, and on the CPU: with many dead coordinates, repeated eigenvalues defeat the float32 algorithm.)
     covariance = (train_x.T @ train_x / len(train_x)).cpu().double()
     variance, axes = (part.to(train_x) for part in torch.linalg.eigh(covariance))

@@ -113,7 +113,7 @@ _HAS_NUMPY = importlib.util.find_spec("numpy") is not None  # torch runs without
 def _sort(x, values_only=False):
     """Rows in ascending order, and (unless values_only) where each value stood: (values, order).
 
-    In float32 on a CPU by NumPy, whose sort of plain numbers is vectorised, many times as fast as torch's. For the
+    In float32 on a CPU by NumPy, whose sort of plain numbers is vectorised and faster than torch's. For the
     order, each value is widened to float64 and carries its position in the low bits that float32 leaves empty; rounding
     to float32 takes them off again. (Infinities become NaN.) A zero becomes 2^-1000 first: with nothing but a position
     it would be a subnormal number, which a processor may be told to take for zero.

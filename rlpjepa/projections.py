@@ -71,7 +71,7 @@ def projected_marginal(distribution, direction, y):
         y: floating-point tensor of any shape.
 
     Returns:
-        `ProjectedMarginal` in float64; the convolution of the interior is done by quadrature, to about 1e-10 (1e-6
+        `ProjectedMarginal` in float64; the convolution of the interior is done by quadrature, to about 1e-8 (1e-6
         where p is near 0.1).
 
     Raises:
@@ -130,7 +130,7 @@ def projected_characteristic_function(distribution, directions, t):
 
     log φ comes from a table, made at the first call with a distribution object and kept as long as that lives. It ends
     at |c_j t| = 8 / standard deviation; if any is beyond, the result is NaN. Two cumulants are exact, what remains
-    is interpolated linearly: errors are below 2e-6, and up to 1e-3 where a |c_j t| comes close to a zero of φ.
+    is interpolated linearly: errors are below 3e-6, and up to 1e-3 where a |c_j t| comes close to a zero of φ.
 
     Args:
         distribution: one of the three laws of chapter 02, with scalar parameters.

@@ -3,8 +3,8 @@
     python notebooks/results/experiments/wake.py
 
 The run of chapter 05 with p = 1, mu = -2 on the embedded images, with and without a penalty on what enters the last
-ReLU: its mean over coordinates of ReLU(-largest value in the batch). Takes five runs of about a minute each; writes
-wake.json beside this file.
+ReLU: its mean over coordinates of ReLU(-largest value in the batch). Takes five runs of two to eight minutes on a
+busy core; writes wake.json beside this file.
 """
 
 import importlib
