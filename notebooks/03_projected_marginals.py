@@ -1266,12 +1266,13 @@ for mu in (0.0, -2.0, -3.0):
         batches = make_batches(mu, B, d, generator)
         rows.append([compare(batches, sparse_directions(N, d, k, generator)) for k in mixed])
     floor, _, impostor = np.mean(rows, axis=0).T  # one value for each k
-    noise[mu] = (np.std(np.array(rows)[..., 2] / np.array(rows)[..., 0], axis=0) / 2).max()  # of a mean of four
+    each = np.array([row[..., 2] / row[..., 0] for row in np.array(rows)])  # (4, number of k)
+    noise[mu] = (each.std(axis=0) / 2 / each.mean(axis=0)).max()  # of a mean of four
     dial.update({(mu, k): value for k, value in zip(mixed, impostor / floor)})
     active = RectifiedGeneralizedGaussian(mu, unit_variance_scale(1.0), 1.0).prob_active.item()
     print(f"μ = {mu:2g}, {B * active:6.1f} non-zero draws per coordinate:  ", end="")
     print(",  ".join(f"k = {k}: {dial[mu, k]:.1f}" for k in mixed))
-print(f"standard errors are at most {max(noise.values()):.1f}")
+print(f"standard errors are at most {max(noise.values()):.0%}")
 assert dial[0.0, 1] > 10 * dial[0.0, 512] and dial[-3.0, 512] > 1.2 * dial[-3.0, 1]
 
 # %% tags=["slide"]

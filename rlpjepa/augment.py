@@ -33,21 +33,34 @@ def two_views(images, *, generator=None):
     """
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be uint8 of shape (B, 3, H, W), got {images.dtype} {tuple(images.shape)}")
-    pixels = images.float() / 255
-    return torch.stack([random_view(pixels, generator) for _ in range(2)])
+    draws = [_draw_view(len(images), *images.shape[2:], generator) for _ in range(2)]
+    numbers = torch.stack([numbers for numbers, _ in draws]).to(images.device, non_blocking=True)  # (2, B, 9), one copy
+    box, flip, factors = numbers.split([4, 1, 4], dim=-1)
+    views = crop_resize_flip(images.float() / 255, box, flip[..., 0] > 0)
+    return torch.stack([_jitter(*view) for view in zip(views, factors, [order for _, order in draws])])
 
 
-def random_view(pixels, generator=None):
-    """One augmented view of each image: float (B, 3, H, W) in [0, 1] -> the same."""
-    n, _, height, width = pixels.shape
+def _draw_view(n, height, width, generator):
+    """All that is random in a view of n images.
+
+    Returns:
+        (numbers, order): float (n, 9), of each image the crop's top, left, height and width, 1 for a mirrored one, and
+        the factors of the jitter as they follow each other; and the names of the jitter's parts in this order.
+    """
     box = random_crop_boxes(n, height, width, generator)
-    flip = torch.rand(n, generator=generator) < 0.5
-    view = crop_resize_flip(pixels, box, flip)
-    for name in [list(JITTER)[i] for i in torch.randperm(len(JITTER), generator=generator)]:
-        strength = JITTER[name]
-        centre = 0.0 if name == "hue" else 1.0
-        factor = centre + strength * (2 * torch.rand(n, generator=generator) - 1)
-        view = ADJUST[name](view, factor.to(pixels.device, non_blocking=True)[:, None, None, None])
+    flip = torch.rand(n, 1, generator=generator) < 0.5
+    order = [list(JITTER)[i] for i in torch.randperm(len(JITTER), generator=generator)]
+    factors = [
+        (0.0 if name == "hue" else 1.0) + JITTER[name] * (2 * torch.rand(n, 1, generator=generator) - 1)
+        for name in order
+    ]
+    return torch.cat([box.float(), flip.float(), *factors], dim=1), order
+
+
+def _jitter(view, factors, order):
+    """Colour jitter of a view (B, 3, H, W), by its factors (B, 4)."""
+    for name, factor in zip(order, factors.unbind(dim=1), strict=True):
+        view = ADJUST[name](view, factor[:, None, None, None])
     return view
 
 
@@ -77,26 +90,25 @@ def crop_resize_flip(pixels, box, flip):
 
     Args:
         pixels: float (B, 3, H, W).
-        box: (B, 4) integers, top, left, height, width.
-        flip: (B,) booleans.
+        box: (..., B, 4), top, left, height, width, whole numbers; the leading axes are those of several views.
+        flip: (..., B) booleans.
 
     Returns:
-        float (B, 3, H, W).
+        float (..., B, 3, H, W).
     """
-    box, flip = (part.to(pixels.device, non_blocking=True) for part in (box.to(torch.float32), flip))
-    top, left, h, w = box.unbind(dim=1)
+    top, left, h, w = box.to(torch.float32).unbind(dim=-1)
     rows = _interpolation_matrix(top, h, pixels.shape[2])
     columns = _interpolation_matrix(left, w, pixels.shape[3])
-    columns = torch.where(flip[:, None, None], columns.flip(1), columns)
-    return rows[:, None] @ pixels @ columns[:, None].mT
+    columns = torch.where(flip[..., None, None], columns.flip(-2), columns)
+    return rows.unsqueeze(-3) @ pixels @ columns.unsqueeze(-3).mT
 
 
 def _interpolation_matrix(start, length, size):
-    """(B, size, size): row i holds the weights with which pixel i of the stretched box mixes the original pixels."""
+    """(..., B, size, size): row i holds the weights with which pixel i of the stretched box mixes the original ones."""
     pixel = torch.arange(size, device=start.device)
-    centre = start[:, None] + (pixel + 0.5) * (length / size)[:, None] - 0.5
-    centre = centre.clamp(start[:, None], (start + length - 1)[:, None])
-    return (1 - (centre[:, :, None] - pixel).abs()).clamp_(min=0)
+    centre = start[..., None] + (pixel + 0.5) * (length / size)[..., None] - 0.5
+    centre = centre.clamp(start[..., None], (start + length - 1)[..., None])
+    return (1 - (centre[..., None] - pixel).abs()).clamp_(min=0)
 
 
 def grayscale(pixels):

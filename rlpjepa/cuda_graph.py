@@ -1,5 +1,7 @@
 """Chapter 05. A training step as one CUDA graph: hundreds of small kernels that the host launches at once."""
 
+import gc
+
 import torch
 
 PLAIN_CALLS = 3  # before recording: in them libraries choose their algorithms, and torch makes what is made once
@@ -25,22 +27,24 @@ class StepGraph:
     """
 
     def __init__(self, generator):
-        self.generator = generator
+        self.generator, self.stream = generator, torch.cuda.Stream(generator.device)
         self.calls, self.graph, self.x, self.result = 0, None, None, None
 
     def __call__(self, work, x):
         self.calls += 1
-        if self.calls <= PLAIN_CALLS:  # on a stream of their own, as recording will be
-            stream, current = torch.cuda.Stream(x.device), torch.cuda.current_stream(x.device)
-            stream.wait_stream(current)
-            with torch.cuda.stream(stream):
+        if self.calls <= PLAIN_CALLS:  # on the stream on which it will be recorded
+            current = torch.cuda.current_stream(x.device)
+            self.stream.wait_stream(current)
+            with torch.cuda.stream(self.stream):
                 result = work(x)
-            current.wait_stream(stream)
+            current.wait_stream(self.stream)
             return result
         if self.graph is None:
             self.x, graph = x.clone(), torch.cuda.CUDAGraph()
-            graph.register_generator_state(self.generator)
-            with torch.cuda.graph(graph):  # nothing is computed yet
+            if torch.__version__ < "2.14":  # from there on a generator is found where it is used
+                graph.register_generator_state(self.generator)
+            gc.collect()  # a graph that an earlier run left must not die while this one is recorded
+            with torch.cuda.graph(graph, stream=self.stream):  # nothing is computed yet
                 self.result = work(self.x)
             self.graph = graph
         self.x.copy_(x)

@@ -35,7 +35,7 @@ from .model import RectifiedLpJEPA
 from .projections import random_directions
 from .storage import InUseError, RunError, append_line, load_checkpoint, open_run_dir, save_checkpoint, write_atomically
 
-LOG_EVERY = 10  # steps; the metrics of so many steps wait on the device until they are read together
+LOG_EVERY = 10  # steps; the metrics of so many steps (on CUDA 50) wait on the device until they are read together
 METRICS = ("loss", "invariance", "regularizer", "coordinate", "nonzero_fraction")
 REGULARIZERS = ("rdmreg", "rgg_cf", "sigreg", "none")
 
@@ -198,6 +198,7 @@ def train(run, progress=True):
     from tqdm import tqdm
 
     pending, hidden = [], not progress or parallel.rank() > 0
+    log_every = LOG_EVERY * (5 if run.device.type == "cuda" else 1)  # a fast device idles while its metrics are read
     run.logged_at = time.perf_counter()
     with tqdm(total=run.total_steps, initial=run.step, unit="step", disable=hidden) as bar:
         while run.step < run.total_steps:
@@ -209,15 +210,16 @@ def train(run, progress=True):
             pending.append(train_step(run, batch[parallel.rank() :: parallel.world_size()]))
             run.step += 1
             end_of_epoch = run.step % run.steps_per_epoch == 0
-            if len(pending) == LOG_EVERY or end_of_epoch:
+            if len(pending) == log_every or end_of_epoch:
                 run.log(pending, end_of_epoch)
                 bar.update(len(pending))
-                bar.set_postfix_str(run.summary())
+                bar.set_postfix_str(run.summary(), refresh=False)
                 pending.clear()
                 if run.is_time_to_save():
                     run.save()
     if run.step > run.saved_step:
         run.save()
+    run.optimizer.zero_grad()  # gradients are of no more use, and on a GPU they take memory
 
 
 def train_step(run, batch):
@@ -324,6 +326,11 @@ def has_fast_bfloat16(device):
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+def lr_factor(schedule, step, total_steps):
+    """The learning rate of a step, as a share of ``lr``."""
+    return 1.0 if schedule == "constant" else (1 + math.cos(math.pi * step / max(1, total_steps))) / 2
+
+
 class Run:
     """The state of one run: what a step changes, what a checkpoint holds, and where both are written."""
 
@@ -357,7 +364,10 @@ class Run:
             self.model.parameters(), lr=torch.tensor(config.lr, device=self.device) if cuda else config.lr,
             weight_decay=config.weight_decay, fused=self.device.type != "mps", capturable=cuda,
         )  # fmt: skip
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.lr_factor)
+        total_steps = self.total_steps  # a method would tie the run to its own scheduler, and keep both alive
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: lr_factor(config.schedule, step, total_steps)
+        )
         # Views and epoch order are drawn on the host, directions and target samples on the device.
         # Each rank has its own; rank 0's are those of a run without ranks.
         seed = config.seed + 1_000_003 * parallel.rank()
@@ -367,12 +377,6 @@ class Run:
         self.step, self.order, self.epochs, self.epoch_metrics = 0, None, [], []
         self.saved_step, self.saved_at, self.earlier_seconds = 0, self.started, 0.0
         self.provenance = provenance(self)
-
-    def lr_factor(self, step):
-        """The learning rate of a step, as a share of ``lr``."""
-        if self.config.schedule == "constant":
-            return 1.0
-        return (1 + math.cos(math.pi * step / max(1, self.total_steps))) / 2
 
     def seconds(self):
         """Wall-clock seconds of the run so far, interrupted runs counted up to their last checkpoint."""
@@ -505,7 +509,7 @@ def provenance(run):
     except (OSError, subprocess.CalledProcessError):  # a copy without its history: whoever made it may say
         commit = os.environ.get("RLPJEPA_COMMIT")
     if run.device.type == "cuda":
-        hardware = torch.cuda.get_device_name(run.device)
+        hardware = f"{torch.cuda.get_device_name(run.device)}, {_processor()}"
     else:
         hardware = f"{_processor()}, {torch.get_num_threads()} threads"
     versions = {name: metadata.version(name) for name in ("torch", "torchvision", "timm", "numpy")}

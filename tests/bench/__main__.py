@@ -111,7 +111,7 @@ def bench_loss(table, rounds, device, size=256, dim=512):
         functions = {"own": own, "plain": plain, "pot": pot, "floor": floor}
         if importlib.util.find_spec("ot") is None:
             del functions["pot"]
-        own_times = alternate(functions, rounds, 1 if n > 999 else 3, device)
+        own_times = alternate(functions, rounds, (1 if n > 999 else 3) * (20 if device.type == "cuda" else 1), device)
         table.ratio(f"loss, N = {n}, against the plain loss", own_times["plain"], own_times["own"])
         if "pot" in own_times:
             table.ratio(f"loss, N = {n}, against POT", own_times["pot"], own_times["own"])
@@ -197,13 +197,14 @@ def bench_whole(table, arguments):
 def main():
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2, help="training steps per round")
+    parser.add_argument("--steps", type=int, help="training steps per round (2; on CUDA 50)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--whole", help="time a whole run with these options of rlpjepa.pretrain, and nothing else")
     parser.add_argument("--out", type=Path, help="also write the numbers and where they come from to this JSON file")
     options = parser.parse_args()
     config, table = PretrainConfig(device=options.device), Table()
     device = choose_device(options.device)
+    options.steps = options.steps or (50 if device.type == "cuda" else 2)
     if options.whole:
         command, provenance = f"--whole '{options.whole}'", bench_whole(table, options.whole)
     else:
