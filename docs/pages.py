@@ -139,7 +139,7 @@ def results_page():
 
 def settings(result):
     """What was asked for; the device and how often to save say nothing about a result."""
-    left_out = ("dataset", "data_dir", "device", "checkpoint_seconds")
+    left_out = ("dataset", "data_dir", "device", "cuda_graph", "checkpoint_seconds")
     return {key: value for key, value in result["config"].items() if key not in left_out}
 
 
@@ -172,11 +172,12 @@ def list_settings(some):
 def provenance_table(dataset, results):
     rows = []
     for name, result in results.items():
-        source = result["provenance"]
-        versions = ", ".join(f"{key} {value}" for key, value in source["versions"].items())
-        data = ", ".join(f"{part} {md5[:8]}" for part, md5 in source["data_md5"].items())
-        commit = (source["commit"] or "?")[:8]
-        rows.append([name, source["date"], commit, source["hardware"], source["precision"], versions, data])
+        last = result["provenance"]
+        for source in (*last.get("earlier", []), last):  # a run that was finished elsewhere has several
+            versions = ", ".join(f"{key} {value}" for key, value in source["versions"].items())
+            data = ", ".join(f"{part} {md5[:8]}" for part, md5 in source["data_md5"].items())
+            commit = (source["commit"] or "?")[:8]
+            rows.append([name, source["date"], commit, source["hardware"], source["precision"], versions, data])
     head = ["run", "date", "commit", "hardware", "precision", "versions", "MD5 of the data"]
     return table(f"provenance-{dataset}", head, rows, "sources")
 
@@ -190,8 +191,9 @@ def speed_page():
         "# Speed",
         "`make bench` runs the package beside plain versions of the same thing, in turn and on the same machine: the "
         "sampler, the loss (against the plain loss of the minimal example and against POT), and the whole training "
-        "step. *Times* means how many times as long the other one takes; for *its time over the floor* it is the "
-        "loss's time over that of the matrix products that no way can do without.",
+        "step. *Times* means how many times as long the other one takes. *Its time over the floor* is, for the loss, "
+        "its time over that of the matrix products that no way can do without; for the step, over what the arithmetic "
+        "of its convolutions and matrix products takes at the measured rate of one large product.",
     ]
     for path in sorted((RESULTS / "bench").glob("*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))

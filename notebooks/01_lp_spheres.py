@@ -87,9 +87,9 @@ torch.set_num_threads(1)  # for tensors as small as these, waiting for a second 
 # Here is the smallest experiment that shows both. An input is a point of the plane, a view is that point with noise
 # added, and the network is small. Following the authors' minimal example, the first term is the mean of the *squared*
 # differences. For the second we borrow `rdmreg_loss` from chapter 04, where it is built; for now it is a number that is
-# small when two sets of points look alike from all sides. One call on both views stands for the two terms $\mathcal{L}$,
-# and gets a weight, here 5, that Eq. 3 leaves out. The target $Q = \mathcal{N}(0, I_2)$ has two independent
-# Gaussian coordinates of mean 0 and variance 1.
+# small when two sets of points look alike from all sides. One call on both views stands for the two terms
+# $\mathcal{L}$, and gets a weight, here 5, that Eq. 3 leaves out. The target $Q = \mathcal{N}(0, I_2)$ has two
+# independent Gaussian coordinates of mean 0 and variance 1.
 
 
 # %%
@@ -173,9 +173,9 @@ show(
 
 # %% [markdown]
 # *Features of the same 512 points on the same scale (after training, of one noisy view of each), coloured by the first
-# coordinate of the point. Left: a network that has not been trained. Middle: trained for agreement alone, all points have
-# nearly the same features. Right: with the target, the cloud is as wide as the target, and its colours still change gradually:
-# near inputs have near features.*
+# coordinate of the point. Left: a network that has not been trained. Middle: trained for agreement alone, all points
+# have nearly the same features. Right: with the target, the cloud is as wide as the target, and its colours still
+# change gradually: near inputs have near features.*
 #
 # ### A quieter collapse
 #
@@ -219,8 +219,8 @@ assert curve > 1.9
 print("agrees")
 
 # %% [markdown] tags=["slide"]
-# The line about $a$ and $(a^2 - 1)/\sqrt2$ is a warning: the effective rank sees linear redundancy only. A target whose coordinates are
-# *independent* rules out the other kind too.
+# The line about $a$ and $(a^2 - 1)/\sqrt2$ is a warning: the effective rank sees linear redundancy only. A target whose
+# coordinates are *independent* rules out the other kind too.
 #
 # So a target is needed, and its choice is a choice of geometry. The rest of this chapter is about the shapes behind
 # three candidates: Gaussian, Laplace, and the family that contains both.
@@ -412,17 +412,17 @@ display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
 # **Prediction.** The squared radius is a sum of $d$ terms of mean 1, so that $r \approx \sqrt{d}$. How wide is its law?
 # Perhaps surprisingly, the width does not grow with $d$: each term has variance 2, so $r^2$ has the standard deviation
 # $\sqrt{2d}$; and since $r^2$ changes by about $2\sqrt{d}$ times the change of $r$, that of $r$ tends to
-# $\sqrt{2d}/(2\sqrt{d}) = 1/\sqrt{2}$. In high dimension a Gaussian cloud is a thin shell. And the direction is uniform,
-# since the density prefers none.
+# $\sqrt{2d}/(2\sqrt{d}) = 1/\sqrt{2}$. In high dimension a Gaussian cloud is a thin shell. And the direction is
+# uniform, since the density prefers none.
 #
 # To compare a sample with a law, this chapter uses the Kolmogorov–Smirnov test: its *p-value* is the probability that a
 # sample from the law itself would lie at least as far from it. (It has nothing to do with the $p$ of ℓp. Counts, as
-# those of the triangles in section 5, are compared by the $\chi^2$ test, whose p-value means the same.) A cell stops at a
-# p-value of 1/10,000 or less: a true statement would stop it once in 10,000 runs with other seeds, and cells with many
-# comparisons add up that risk. For independence we split the sample in two by a property of the direction and
+# those of the triangles in section 5, are compared by the $\chi^2$ test, whose p-value means the same.) A cell stops at
+# a p-value of 1/10,000 or less: a true statement would stop it once in 10,000 runs with other seeds, and cells with
+# many comparisons add up that risk. For independence we split the sample in two by a property of the direction and
 # compare the radii of the halves. Such a test can find dependence or fail to find it; that there is none is what the
-# argument above proves. To see that the tests *can* fail, sections 3, 5 and 6 also feed them laws for which
-# they should.
+# argument above proves. To see that the tests *can* fail, sections 3, 5 and 6 also feed them laws for which they
+# should.
 
 # %%
 LEVEL = 1e-4
@@ -649,9 +649,9 @@ print(f"agrees ({bad_luck(radius_tests + direction_tests)})")
 # $\mu = 0$ the density depends on $\lVert\mathbf{z}\rVert_p$ alone.
 #
 # How to draw from it: the size $|z|^p$ divided by $p\sigma^p$ has a Gamma law of shape $1/p$ (substitute in the
-# density). A Gamma variable of shape $1/p$ has the law of one of shape $1 + 1/p$ times the $p$-th power of an independent
-# uniform variable on $(0, 1)$: both have the moments $\Gamma(1/p + k)/\Gamma(1/p)$. A uniform variable on $(-1, 1)$ brings
-# the sign as well, so that
+# density). A Gamma variable of shape $1/p$ has the law of one of shape $1 + 1/p$ times the $p$-th power of an
+# independent uniform variable on $(0, 1)$: both have the moments $\Gamma(1/p + k)/\Gamma(1/p)$. A uniform variable on
+# $(-1, 1)$ brings the sign as well, so that
 #
 # $$z = \sigma\, V\, (p\,G)^{1/p}, \qquad V \text{ uniform on } (-1, 1), \quad G \sim \mathrm{Gamma}(1 + 1/p) .$$
 #
@@ -816,9 +816,9 @@ print("agrees: in the plane the distance is 0 (tolerance 1e-5) for p = 1, 2, ∞
 
 # %% [markdown]
 # In the plane the shares of length and area are known, and so is the constant factor: the module's `surface_density`
-# should equal the share of length divided by the share of area. And `sample_surface` should draw pieces in proportion to their length. (It works in
-# any dimension: it draws from a law that is near the surface measure, and keeps a point with the right probability.)
-# We draw by hand too: choose a piece by its length, then a point of it.
+# should equal the share of length divided by the share of area. And `sample_surface` should draw pieces in proportion
+# to their length. (It works in any dimension: it draws from a law that is near the surface measure, and keeps a point
+# with the right probability.) We draw by hand too: choose a piece by its length, then a point of it.
 
 # %%
 n = 20_000
@@ -1000,9 +1000,9 @@ show(
 # - for a Gaussian prior of variance $\tau^2$ (*ridge*): $w = \hat{w}\,\tau^2/(\tau^2 + s^2)$;
 # - for a Laplace prior of scale $b$ (*lasso*): $w = \operatorname{sgn}(\hat{w})\max(|\hat{w}| - s^2/b,\, 0)$;
 # - for a prior $\propto \exp(-\lambda|w|^p)$ with $\lambda > 0$ and $p < 1$: zero up to a threshold, and beyond it, for
-#   $\hat{w} > 0$, the larger solution of $w + \lambda s^2 p\,w^{p-1} = \hat{w}$. At the threshold the mode jumps from $0$ to
-#   a $w_0$ at which the slope is zero and the bracket has the same value as at $0$. These two equations have the solution
-#   $w_0 = \bigl(2\lambda s^2(1-p)\bigr)^{1/(2-p)}$, $|\hat{w}| = w_0 + \lambda s^2 p\,w_0^{p-1}$.
+#   $\hat{w} > 0$, the larger solution of $w + \lambda s^2 p\,w^{p-1} = \hat{w}$. At the threshold the mode jumps from
+#   $0$ to a $w_0$ at which the slope is zero and the bracket has the same value as at $0$. These two equations have the
+#   solution $w_0 = \bigl(2\lambda s^2(1-p)\bigr)^{1/(2-p)}$, $|\hat{w}| = w_0 + \lambda s^2 p\,w_0^{p-1}$.
 #
 # **Prediction.** Only the last two give exact zeros on a whole interval of $\hat{w}$. Far out, ridge takes off a fixed
 # share, lasso a fixed amount, and $p < 1$ almost nothing. The check is by brute force: the smallest value of the
@@ -1081,17 +1081,17 @@ show(
 # constant distance from the diagonal. With $p = 1/2$ (dash-dotted) the interval is wider here, yet beyond the jump the
 # curve returns to the diagonal: large weights are kept. (How wide the intervals are depends on the scales chosen.)*
 #
-# The analogy has a limit, and the million draws at the end of the check show it. The zeros belong to the *mode of a posterior*. A
-# draw from the Laplace law is not zero, ever. Matching features to a Laplace target makes many of them small and none
-# of them zero.
+# The analogy has a limit, and the million draws at the end of the check show it. The zeros belong to the *mode of a
+# posterior*. A draw from the Laplace law is not zero, ever. Matching features to a Laplace target makes many of them
+# small and none of them zero.
 
 # %% [markdown]
 # ## Exercises
 #
 # Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
-# at how: a formula, a loop and a simulation are equally welcome. The triangle opens a hint. (In the published notebooks a
-# worked solution follows each stub; the student edition, which `make student` writes, leaves them out.)
+# at how: a formula, a loop and a simulation are equally welcome. The triangle opens a hint. (In the published notebooks
+# a worked solution follows each stub; the student edition, which `make student` writes, leaves them out.)
 
 # %%
 import math
@@ -1146,9 +1146,9 @@ check("01.1", predicted_rank)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
-# Take $\mathbf{x}$ and $\mathbf{y}$ on the unit sphere. Then the ratio is $\lVert(\mathbf{x}+\mathbf{y})/2\rVert_p$, and
-# you look for a chord whose middle lies as far outside the sphere as possible. At $p = 1/2$, which two points would you
-# join?
+# Take $\mathbf{x}$ and $\mathbf{y}$ on the unit sphere. Then the ratio is $\lVert(\mathbf{x}+\mathbf{y})/2\rVert_p$,
+# and you look for a chord whose middle lies as far outside the sphere as possible. At $p = 1/2$, which two points would
+# you join?
 #
 # </details>
 
@@ -1217,10 +1217,10 @@ check("01.3", mean_radius)
 # %% [markdown] tags=["exercise"]
 # ### 01.4 · Most spread out, under any constraint (20 minutes)
 #
-# *Derive, then test.* Sections 4 and 8 fix the mean of $z^2$ or $|z|^p$ and find Gauss or $\mathcal{GN}_p$. Fix the mean
-# of any function $\varphi(z)$ at a value $v$ instead. Which density on an interval has the largest entropy? Write it as
-# a function of three things: the values of $\varphi$ on a fine grid, $v$, and the grid. ($v$ will be less than the mean
-# of $\varphi$ under the uniform law, and more than the smallest $\varphi$.)
+# *Derive, then test.* Sections 4 and 8 fix the mean of $z^2$ or $|z|^p$ and find Gauss or $\mathcal{GN}_p$. Fix the
+# mean of any function $\varphi(z)$ at a value $v$ instead. Which density on an interval has the largest entropy? Write
+# it as a function of three things: the values of $\varphi$ on a fine grid, $v$, and the grid. ($v$ will be less than
+# the mean of $\varphi$ under the uniform law, and more than the smallest $\varphi$.)
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -1264,10 +1264,10 @@ check("01.4", most_spread)
 # %% [markdown] tags=["exercise"]
 # ### 01.5 · Lasso and ridge at once (20 minutes)
 #
-# *Change the prior.* Section 9 finds the posterior mode of a weight under a Laplace prior and under a Gaussian one. Take
-# both: a prior proportional to $\exp\bigl(-|w|/b - w^2/(2\tau^2)\bigr)$, known as the *elastic net*. With Gaussian
-# noise of variance $s^2$ and the least-squares value $\hat{w}$, what is the posterior mode? Is it exactly zero anywhere,
-# and what does it take off far out?
+# *Change the prior.* Section 9 finds the posterior mode of a weight under a Laplace prior and under a Gaussian one.
+# Take both: a prior proportional to $\exp\bigl(-|w|/b - w^2/(2\tau^2)\bigr)$, known as the *elastic net*. With Gaussian
+# noise of variance $s^2$ and the least-squares value $\hat{w}$, what is the posterior mode? Is it exactly zero
+# anywhere, and what does it take off far out?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -1358,17 +1358,17 @@ for p, distances in record["distance"].items():
 # Below $p = 1/2$ this estimate is poor: $\lVert\mathbf{g}\rVert_2$ has no variance, and its sample mean is dominated by
 # a few draws in which some coordinate is almost zero. A sturdier one draws from both measures and compares how often
 # $\lVert\mathbf{g}\rVert_2$ exceeds a limit $c$; since the ratio of the two measures grows with
-# $\lVert\mathbf{g}\rVert_2$, the largest difference over all $c$ (the statistic of the Kolmogorov–Smirnov test) *is* the
-# total variation distance. `sample_surface` gives the second sample. That is what the table above holds.
+# $\lVert\mathbf{g}\rVert_2$, the largest difference over all $c$ (the statistic of the Kolmogorov–Smirnov test) *is*
+# the total variation distance. `sample_surface` gives the second sample. That is what the table above holds.
 #
 # It suggests a change at $p = 1/2$, and here is an argument, though not a proof. Up to a constant, and a
-# power of $\lVert\mathbf{t}\rVert_p$ that is nearly constant in high dimension (exercise 01.3), the ratio is the root of
-# $\sum_i |t_i|^{2p-2}$ with independent $t_i \sim \mathcal{GN}_p$. Near zero $t$ has a positive
-# density, so $|t|^{2p-2}$ exceeds $x$ with a probability like $x^{-\alpha}$, $\alpha = 1/(2-2p)$. For $p > 1/2$ it has
-# a mean: the sum settles down, the ratio tends to 1 and the distance to 0, at the rate $1/\sqrt{d}$ once there is a
-# variance too ($p > 3/4$). For $p < 1/2$ the few coordinates nearest to zero dominate the sum in every dimension, the
-# ratio keeps a spread, and the distance tends to a positive number, with a stable law for the sum to that of the last
-# column. At $p = 1/2$ it should still fall to 0, but only as fast as logarithms do.
+# power of $\lVert\mathbf{t}\rVert_p$ that is nearly constant in high dimension (exercise 01.3), the ratio is the root
+# of $\sum_i |t_i|^{2p-2}$ with independent $t_i \sim \mathcal{GN}_p$. Near zero $t$ has a positive density, so
+# $|t|^{2p-2}$ exceeds $x$ with a probability like $x^{-\alpha}$, $\alpha = 1/(2-2p)$. For $p > 1/2$ it has a mean: the
+# sum settles down, the ratio tends to 1 and the distance to 0, at the rate $1/\sqrt{d}$ once there is a variance too
+# ($p > 3/4$). For $p < 1/2$ the few coordinates nearest to zero dominate the sum in every dimension, the ratio keeps a
+# spread, and the distance tends to a positive number, with a stable law for the sum to that of the last column. At $p =
+# 1/2$ it should still fall to 0, but only as fast as logarithms do.
 #
 # So for $p < 1/2$ the two targets differ in any dimension, and they do so in the coordinates that are almost zero.
 # Whether a network learns better from one or the other is open. An experiment: chapter 05 with a target made of

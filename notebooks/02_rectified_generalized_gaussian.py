@@ -22,15 +22,17 @@
 # **What you need.** Densities, distribution functions and standard errors; a first look at ReLU. The $\ell_p$ spheres
 # of chapter 01 help and are not required.
 #
-# **Time.** The cells run in well under a minute on two CPU cores; reading takes about 50 minutes with the figures. When you are short of
-# time, read sections 2 to 4 and 10: the law, its count of non-zero entries, and how to choose $\mu$. Sections 6 and 7
-# (entropy) can wait. The exercises at the end take more than an hour together, the first of them five minutes.
+# **Time.** The cells run in well under a minute on two CPU cores; reading takes about 50 minutes with the figures. When
+# you are short of time, read sections 2 to 4 and 10: the law, its count of non-zero entries, and how to choose $\mu$.
+# Sections 6 and 7 (entropy) can wait. The exercises at the end take more than an hour together, the first of them five
+# minutes.
 #
-# The series follows the blog post *Rectified LpJEPA* by Yilun Kuang ("the post"), whose numbers its equations carry; the
-# "minimal example" is the code beside it, and "the module" is our `rlpjepa`. Two conventions. *Sparsity* is the fraction
-# of zeros. And a value measured on random draws may differ from its prediction by `LIMIT` standard errors; a cell that
-# uses this limit says how often a *true* statement would fail it by bad luck. (The seeds are fixed, so here the luck is
-# always the same.) Where another error is larger than that of the draws, the cell names a fixed tolerance instead.
+# The series follows the blog post *Rectified LpJEPA* by Yilun Kuang ("the post"), whose numbers its equations carry;
+# the "minimal example" is the code beside it, and "the module" is our `rlpjepa`. Two conventions. *Sparsity* is the
+# fraction of zeros. And a value measured on random draws may differ from its prediction by `LIMIT` standard errors; a
+# cell that uses this limit says how often a *true* statement would fail it by bad luck. (The seeds are fixed, so here
+# the luck is always the same.) Where another error is larger than that of the draws, the cell names a fixed tolerance
+# instead.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -322,9 +324,9 @@ for mu, p in settings:
 print(f"Eq. 8, 9 and 10 equal the module's log_prob for {len(settings)} pairs of mu and p (relative 1e-9)")
 
 # %% [markdown]
-# **Prediction.** Eq. 10 integrates to one, and so do the atom and Eq. 9 together. Among draws, the share of zeros is the
-# mass of the atom up to its standard error, and the non-zero ones pass a KS test for Eq. 10. And $\Phi_p$ must be that of $\mathcal{GN}_p$: the normal distribution function, right
-# at $p = 2$, gives a wrong answer at $p = 1$.
+# **Prediction.** Eq. 10 integrates to one, and so do the atom and Eq. 9 together. Among draws, the share of zeros is
+# the mass of the atom up to its standard error, and the non-zero ones pass a KS test for Eq. 10. And $\Phi_p$ must be
+# that of $\mathcal{GN}_p$: the normal distribution function, right at $p = 2$, gives a wrong answer at $p = 1$.
 
 # %% tags=["claim-T10"]
 n, level, draws = 100_000, 1e-3, {}
@@ -627,9 +629,9 @@ show(
 
 # %% [markdown]
 # Marks are entropies of rounded draws, lines the formula. The slope is the probability that a coordinate comes from a
-# continuum of values and is not exactly zero. The intercepts, where the lines meet the left edge, are the $d(\xi)$-dimensional entropies. (Do not
-# make the grid much finer: with more cells than draws every draw has a cell to itself, and the measured entropy stops
-# growing at $\log n$.)
+# continuum of values and is not exactly zero. The intercepts, where the lines meet the left edge, are the
+# $d(\xi)$-dimensional entropies. (Do not make the grid much finer: with more cells than draws every draw has a cell to
+# itself, and the measured entropy stops growing at $\log n$.)
 #
 # For a vector of $d$ independent coordinates, dimension and entropy are $d$ times those of one. So the information
 # dimension of $\mathbf{x}$ is its expected number of non-zero entries: Eq. 11 once more.
@@ -851,10 +853,10 @@ show(
 # %% [markdown]
 # Left: one line for each $\mu$. Both $\mu$ and $p$ change the count, but $p$ has no direction of its own: as $p$ falls,
 # the line of $\mu = -1$ falls, that of $\mu = -3$ rises for most of its length, and that of $\mu = -2$ first rises and
-# then falls. Right, at $\mu = 0$: the largest tenth of the non-zero entries holds more of the energy the smaller $p$ is.
-# With 90 % zeros the order is the same and the differences are smaller (last output): far out, tails look more nearly
-# exponential, and $p = 1$, which is exponential, does not change at all. So choose $p$ for this inequality, and then
-# $\mu$ for the count; section 10 shows how.
+# then falls. Right, at $\mu = 0$: the largest tenth of the non-zero entries holds more of the energy the smaller $p$
+# is. With 90 % zeros the order is the same and the differences are smaller (last output): far out, tails look more
+# nearly exponential, and $p = 1$, which is exponential, does not change at all. So choose $p$ for this inequality, and
+# then $\mu$ for the count; section 10 shows how.
 #
 # ## 9 · Two choices of $\sigma$
 #
@@ -989,10 +991,11 @@ show(
 # %% [markdown]
 # ## 11 · All dials at once
 #
-# Move $\mu$, $\sigma$, $p$ and the dimension $d$ yourself. Left, the density with its atom; in the middle, points before
-# and after rectification; right, what they look like from the side (chapter 03 explains that panel and what its legend
-# calls ridges and interior). A line of text gives $\mathbb{E}\lVert\mathbf{x}\rVert_0$ by Eq. 11 and by counting. Try to keep 90 % zeros while you move $p$. (Where no one is there to move a slider, on a printed
-# page for example, one picture stands for all.)
+# Move $\mu$, $\sigma$, $p$ and the dimension $d$ yourself. Left, the density with its atom; in the middle, points
+# before and after rectification; right, what they look like from the side (chapter 03 explains that panel and what its
+# legend calls ridges and interior). A line of text gives $\mathbb{E}\lVert\mathbf{x}\rVert_0$ by Eq. 11 and by
+# counting. Try to keep 90 % zeros while you move $p$. (Where no one is there to move a slider, on a printed page for
+# example, one picture stands for all.)
 
 # %%
 from rlpjepa.explore import rgg_explorer
@@ -1053,15 +1056,15 @@ check("02.1", at_minus_2, at_plus_1, with_twice_the_scale)
 # %% [markdown] tags=["exercise"]
 # ### 02.2 · Draw without ReLU (10 minutes)
 #
-# *Build it another way.* Eq. 8 and 9 can be read as a recipe in two steps: a coin says whether $x$ is zero, and if it is
-# not, its size is drawn from the truncated law of Eq. 10. Write this sampler for $p = 1$ and $\mu \le 0$, without ReLU
-# and without drawing a negative number on the way. Which law is Eq. 10 here?
+# *Build it another way.* Eq. 8 and 9 can be read as a recipe in two steps: a coin says whether $x$ is zero, and if it
+# is not, its size is drawn from the truncated law of Eq. 10. Write this sampler for $p = 1$ and $\mu \le 0$, without
+# ReLU and without drawing a negative number on the way. Which law is Eq. 10 here?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
-# For $z > 0 \ge \mu$ one has $|z - \mu| = z + |\mu|$, and the factor $e^{-|\mu|/\sigma}$ goes into the constant. What is
-# left is an exponential law, of which mean? From a uniform $u$ on $[0, 1)$ it comes as minus its mean times
+# For $z > 0 \ge \mu$ one has $|z - \mu| = z + |\mu|$, and the factor $e^{-|\mu|/\sigma}$ goes into the constant. What
+# is left is an exponential law, of which mean? From a uniform $u$ on $[0, 1)$ it comes as minus its mean times
 # $\log(1 - u)$.
 #
 # </details>
@@ -1127,8 +1130,8 @@ check("02.3", choose_mu_and_sigma)
 # %% [markdown] tags=["exercise"]
 # ### 02.4 · Free the active fraction (20 minutes)
 #
-# *Break it, then explain.* Section 7 fixes the active fraction $a$. Let it vary and fix only the mean, $\mathbb{E}x = m$,
-# among mixtures of an atom at zero and a density on $(0, \infty)$. For a given $a$ the non-zero part must have mean
+# *Break it, then explain.* Section 7 fixes the active fraction $a$. Let it vary and fix only the mean, $\mathbb{E}x =
+# m$, among mixtures of an atom at zero and a density on $(0, \infty)$. For a given $a$ the non-zero part must have mean
 # $m/a$, and the best one is the exponential. Which $a$ then has the largest $d(\xi)$-dimensional entropy
 #
 # $$h(a) = a\,H_1 + H_0(\mathrm{Bernoulli}(a))\,?$$
@@ -1139,8 +1142,9 @@ check("02.3", choose_mu_and_sigma)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
-# An exponential of mean $s$ has the differential entropy $1 + \log s$; here $s = m/a$ depends on $a$. Set the derivative
-# of $h$ to zero, or let a fine grid of $a$ find the largest $h$. At $m = 1$ you should meet an old acquaintance.
+# An exponential of mean $s$ has the differential entropy $1 + \log s$; here $s = m/a$ depends on $a$. Set the
+# derivative of $h$ to zero, or let a fine grid of $a$ find the largest $h$. At $m = 1$ you should meet an old
+# acquaintance.
 #
 # </details>
 
@@ -1158,11 +1162,11 @@ def best_fraction(m):
 
 
 # %% [markdown] tags=["solution"]
-# At $m = 1$ it is 0.618, one over the golden ratio; in millimetres ($m = 1000$), 0.999. Nothing about $x$ has changed but its unit. In other
-# units the entropy of every law changes by $a \log 1000$, its information dimension times the logarithm of the factor,
-# so laws of different $a$ change by different amounts, and their order with them. Entropies of different dimension are
-# like lengths and areas: they cannot be compared. This is why section 7 fixes $a$. "Maximum entropy" cannot choose a
-# sparsity; somebody has to.
+# At $m = 1$ it is 0.618, one over the golden ratio; in millimetres ($m = 1000$), 0.999. Nothing about $x$ has changed
+# but its unit. In other units the entropy of every law changes by $a \log 1000$, its information dimension times the
+# logarithm of the factor, so laws of different $a$ change by different amounts, and their order with them. Entropies of
+# different dimension are like lengths and areas: they cannot be compared. This is why section 7 fixes $a$. "Maximum
+# entropy" cannot choose a sparsity; somebody has to.
 
 # %% tags=["check"]
 check("02.4", best_fraction)
@@ -1172,16 +1176,17 @@ check("02.4", best_fraction)
 # ### 02.5 · Which shape is sparser? (20 minutes)
 #
 # *Predict, then compute.* Section 8 says that a smaller $p$ is not sparser. Take two shapes, both at unit variance
-# before rectification. For $\mu$ slightly below zero, which has more zeros? And far below? So somewhere between there is
-# a tie: one negative $\mu$ at which both have the same non-zero fraction. Find it for any two shapes between 1/2 and 4.
+# before rectification. For $\mu$ slightly below zero, which has more zeros? And far below? So somewhere between there
+# is a tie: one negative $\mu$ at which both have the same non-zero fraction. Find it for any two shapes between 1/2 and
+# 4.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # Near zero the higher peak decides, far out the heavier tail; look at the two densities in section 1. For the tie, take
-# the difference of two fractions (`RectifiedGeneralizedGaussian(mu, sigma, p).prob_active`, or `active_fraction`), which
-# changes its sign once between $\mu = -5$ and $\mu = -0.1$ for these shapes, and halve this interval until it is short. Each shape needs
-# its own $\sigma$.
+# the difference of two fractions (`RectifiedGeneralizedGaussian(mu, sigma, p).prob_active`, or `active_fraction`),
+# which changes its sign once between $\mu = -5$ and $\mu = -0.1$ for these shapes, and halve this interval until it is
+# short. Each shape needs its own $\sigma$.
 #
 # </details>
 

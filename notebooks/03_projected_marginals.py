@@ -23,9 +23,9 @@
 # **What you need.** The rectified generalized Gaussian of chapter 02 (its sections 2 to 4), convolutions, and the idea
 # of a characteristic function.
 #
-# **Time.** The cells run in less than a minute on two CPU cores; reading takes about 50 minutes with the figures. When you are short of
-# time, look at the figures of sections 1 and 4 and read section 6, which chapter 04 builds on. The exercises at the end
-# take more than an hour together, the first of them five minutes.
+# **Time.** The cells run in less than a minute on two CPU cores; reading takes about 50 minutes with the figures. When
+# you are short of time, look at the figures of sections 1 and 4 and read section 6, which chapter 04 builds on. The
+# exercises at the end take more than an hour together, the first of them five minutes.
 #
 # Two conventions, as in chapter 02. A value measured on random draws may differ from its prediction by `LIMIT` standard
 # errors, and a test of goodness of fit stops the notebook at a p-value of `LEVEL` or less; each such cell says how
@@ -224,9 +224,10 @@ show(
 # %% [markdown]
 # Left: neither estimate of the joint density survives; in many dimensions a few hundred points have no neighbours worth
 # the name. The error of averages over shadows does not grow. Right: the bill. The shift is as large as ever, and the KL
-# divergence says so. On an average shadow it leaves $\delta^2/d$, which sinks below the noise of the batch: at $d = 512$
-# the KL divergence of shadows is $1/1024$, an eighth of its error in the table. This is the bargain that every method in this series makes: *an error that does not grow, for a
-# signal that shrinks.* Keep the right-hand panel in mind until section 6.
+# divergence says so. On an average shadow it leaves $\delta^2/d$, which sinks below the noise of the batch: at $d =
+# 512$ the KL divergence of shadows is $1/1024$, an eighth of its error in the table. This is the bargain that every
+# method in this series makes: *an error that does not grow, for a signal that shrinks.* Keep the right-hand panel in
+# mind until section 6.
 
 # %% [markdown] tags=["slide"]
 # ## 2 · All shadows together are enough
@@ -252,10 +253,10 @@ show(
 #   + \mathbb{E}_{\mathbf{c}}\,\mathcal{L}(P_{\mathbf{c}^\top\mathbf{z}'} \Vert P_{\mathbf{c}^\top\mathbf{y}}), \qquad
 #   \mathbf{y} \sim Q, \tag{6}$$
 #
-# with $\theta$ the weights of the network and $\mathbf{z}, \mathbf{z}'$ its features of two views of an input. *All* directions are needed for the theorem. The
-# coordinate axes alone, for instance, are not enough, and neither is any other finite set fixed in advance. Here is a
-# law that fools four directions at once. In the plane, take a radius $r$ as a Gaussian vector has it, and an angle
-# $\beta$ with density
+# with $\theta$ the weights of the network and $\mathbf{z}, \mathbf{z}'$ its features of two views of an input. *All*
+# directions are needed for the theorem. The coordinate axes alone, for instance, are not enough, and neither is any
+# other finite set fixed in advance. Here is a law that fools four directions at once. In the plane, take a radius $r$
+# as a Gaussian vector has it, and an angle $\beta$ with density
 #
 # $$\frac{1 + \sin 4\beta}{2\pi}.$$
 #
@@ -265,9 +266,10 @@ show(
 #
 # **Prediction.** On the two axes and the two diagonals a KS test (Kolmogorov-Smirnov, chapter 02) finds nothing. At any
 # other angle $\alpha$ the laws differ, in proportion to $|\sin 4\alpha|$, and except close to the four lines the test
-# finds it: random directions tell the two laws apart. A single factor needs computing: at $\alpha = 22.5°$ the shadow's distribution function differs from that of
-# $\mathcal{N}(0, 1)$ by $G(s) = \int_{-\infty}^{s} \int \phi(u)\phi(v)\cos(4\beta)\,dv\,du$, where $\phi$ is the
-# standard normal density and $\beta$ the angle of the point $(u, v)$.
+# finds it: random directions tell the two laws apart. A single factor needs computing: at $\alpha = 22.5°$ the shadow's
+# distribution function differs from that of $\mathcal{N}(0, 1)$ by $G(s) = \int_{-\infty}^{s} \int
+# \phi(u)\phi(v)\cos(4\beta)\,dv\,du$, where $\phi$ is the standard normal density and $\beta$ the angle of the point
+# $(u, v)$.
 
 
 # %%
@@ -368,9 +370,9 @@ show(
 # %% [markdown]
 # *The pinwheel and the Gaussian share four shadows, both coordinate axes among them, and no others. A random direction
 # misses these four lines with probability one.* With $\sin 2m\beta$ in place of $\sin 4\beta$ one could fool $2m$
-# equally spaced directions. (Sets that are not equally spaced take a longer construction.) So it is not that some finite
-# set of directions is always enough. It is that nobody can prepare for *fresh random* directions. With exact laws that
-# is enough; with a batch it need not be, as the next experiment shows.
+# equally spaced directions. (Sets that are not equally spaced take a longer construction.) So it is not that some
+# finite set of directions is always enough. It is that nobody can prepare for *fresh random* directions. With exact
+# laws that is enough; with a batch it need not be, as the next experiment shows.
 #
 # ### What a collapse looks like on the axes
 #
@@ -873,13 +875,14 @@ show(
 # %% [markdown]
 # *For negative angles the shadow has mass on both sides of zero, which no RGG has. For positive ones the misfit is
 # smaller, and clear in every direction tried. (No search is needed to be certain: such a shadow has a Gaussian tail, so
-# the RGG would have $p = 2$, and the logarithm of its density on the half-line would be a parabola, which it is not.)* So for this target no single law on the line serves all directions: each has its own, and
-# it depends on every weight in $\mathbf{c}$. The post concludes that features must be compared with a *sample* of the target, projected on the same directions; chapter 04
-# does so, and also shows what else is possible.
+# the RGG would have $p = 2$, and the logarithm of its density on the half-line would be a parabola, which it is not.)*
+# So for this target no single law on the line serves all directions: each has its own, and it depends on every weight
+# in $\mathbf{c}$. The post concludes that features must be compared with a *sample* of the target, projected on the
+# same directions; chapter 04 does so, and also shows what else is possible.
 
 # %% [markdown]
-# And with all dials: $\mu$, $\sigma$, $p$ and the direction. Watch the two ridges at $\mu = -2$, and what is left of the
-# atom of an axis one degree beside it.
+# And with all dials: $\mu$, $\sigma$, $p$ and the direction. Watch the two ridges at $\mu = -2$, and what is left of
+# the atom of an axis one degree beside it.
 
 # %%
 from rlpjepa.explore import rgg_explorer
@@ -898,11 +901,11 @@ rgg_explorer(mu=-0.5, p=1.0, angle=30)
 # which is the same law with scale $\lVert \mathbf{c} \rVert_\alpha$. At $\alpha = 2$ this is the Gaussian, at
 # $\alpha = 1$ the Cauchy law with density $1 / (\pi(1 + x^2))$: its shadow has scale $\lVert \mathbf{c} \rVert_1$.
 #
-# Being closed is rare. A law with finite variance that is closed, with independent coordinates, must be Gaussian: add up
-# $n$ copies with equal weights, let $n$ grow, and the central limit theorem leaves no choice. So the Laplace law is not
-# closed, and RGG is not either. (Dependent coordinates are another matter: a law that no rotation changes has the same
-# shadow in all directions.) For the Laplace law the *excess kurtosis* shows it (fourth central moment over the squared variance, less
-# 3): it is 3 for one copy and $3/2$ for the sum of two.
+# Being closed is rare. A law with finite variance that is closed, with independent coordinates, must be Gaussian: add
+# up $n$ copies with equal weights, let $n$ grow, and the central limit theorem leaves no choice. So the Laplace law is
+# not closed, and RGG is not either. (Dependent coordinates are another matter: a law that no rotation changes has the
+# same shadow in all directions.) For the Laplace law the *excess kurtosis* shows it (fourth central moment over the
+# squared variance, less 3): it is 3 for one copy and $3/2$ for the sum of two.
 #
 # **Prediction.** Shadows of Cauchy coordinates are Cauchy with scale $\lVert \mathbf{c} \rVert_1$ in every dimension.
 # The sum of two Laplace variables has the kurtosis $3/2$, and no scale makes it Laplace.
@@ -1030,8 +1033,9 @@ assert agree
 # \frac{d\tau}{\tau}.$$
 #
 # Our $w$ is the shadow at mean zero and variance one. It has exactly one atom, of mass $P_0^d$, where all $d$
-# coordinates are zero (a random direction has no zero among its weights). We take it out before the integral and put it back after. The integral stops where the module's
-# table stops, or at $\tau = 40$. The cell compares the result with draws where these are good enough to tell.
+# coordinates are zero (a random direction has no zero among its weights). We take it out before the integral and put it
+# back after. The integral stops where the module's table stops, or at $\tau = 40$. The cell compares the result with
+# draws where these are good enough to tell.
 
 
 # %%
@@ -1083,8 +1087,8 @@ for p, mu, d, n in ((2.0, -2.0, 32, 100_000), (1.0, -2.0, 128, 50_000), (1.0, 0.
 # leading corrections to the central limit theorem are the skewness of the shadow, $\kappa_3 \sum_j c_j^3$, and its
 # excess kurtosis, $\kappa_4 \sum_j c_j^4$, where $\kappa_3, \kappa_4$ are those of one coordinate. For a random
 # direction $\sum_j c_j^4$ is about $3/d$, and $\sum_j c_j^3$, whose terms have random signs, is of size $\sqrt{15}/d$.
-# So once a shadow mixes many non-zero entries, the distance should fall like $1/d$, faster than the $1/\sqrt d$ of equal
-# weights of one sign. With few of them the correction is not small, and the fall is slower; we check the slope at
+# So once a shadow mixes many non-zero entries, the distance should fall like $1/d$, faster than the $1/\sqrt d$ of
+# equal weights of one sign. With few of them the correction is not small, and the fall is slower; we check the slope at
 # $\mu = 0$.
 
 # %% tags=["claim-P4"]
@@ -1158,10 +1162,9 @@ show(
 # *Left: for each $\mu$ (its mark is in the legend on the right) and each $p$ a line that falls with $d$; below the
 # dotted line a single batch of 256 shows little but its own noise. Right: the same points against the expected number
 # of non-zero entries that a shadow mixes. At $p = 1$ all $\mu$ fall close to one curve: a non-zero entry is
-# exponential, whatever $\mu \le 0$ is. At $p = 2$ its shape changes with $\mu$, and from about 30 entries on the points of
-# $\mu = 0$ lie lower.* So it is less the dimension that makes a shadow Gaussian than the number of entries that are not
-# zero. A sparse target in high dimension can cast the
-# shadow of a dense one in low dimension.
+# exponential, whatever $\mu \le 0$ is. At $p = 2$ its shape changes with $\mu$, and from about 30 entries on the points
+# of $\mu = 0$ lie lower.* So it is less the dimension that makes a shadow Gaussian than the number of entries that are
+# not zero. A sparse target in high dimension can cast the shadow of a dense one in low dimension.
 
 # %% [markdown] tags=["slide"]
 # ### What this means for a loss
@@ -1267,7 +1270,7 @@ for mu in (0.0, -2.0, -3.0):
         rows.append([compare(batches, sparse_directions(N, d, k, generator)) for k in mixed])
     floor, _, impostor = np.mean(rows, axis=0).T  # one value for each k
     each = np.array([row[..., 2] / row[..., 0] for row in np.array(rows)])  # (4, number of k)
-    noise[mu] = (each.std(axis=0) / 2 / each.mean(axis=0)).max()  # of a mean of four
+    noise[mu] = (each.std(axis=0, ddof=1) / 2 / each.mean(axis=0)).max()  # of a mean of four
     dial.update({(mu, k): value for k, value in zip(mixed, impostor / floor)})
     active = RectifiedGeneralizedGaussian(mu, unit_variance_scale(1.0), 1.0).prob_active.item()
     print(f"μ = {mu:2g}, {B * active:6.1f} non-zero draws per coordinate:  ", end="")
@@ -1309,8 +1312,8 @@ show(
 # - The number of projections $N$ buys a steadier loss, not a sharper one. Where there is anything to
 #   see ($\mu = -3$), what sharpens it is the batch size, since the floor falls with $B$.
 # - So *the count of exact zeros is weakly held*. In the experiment above, at $\mu = 0$, a law with half the non-zero
-#   entries costs what the target costs, within a few per cent, in batches of up to 4096. Chapter 04 watches this happen to points that are free to move,
-#   chapter 05 to a network.
+#   entries costs what the target costs, within the 15 % that the cell allows, in batches of up to 4096. Chapter 04
+#   watches this happen to points that are free to move, chapter 05 to a network.
 # - The coordinates themselves are known to follow RGG, and nothing forbids looking at them as well.
 
 # %% [markdown]
@@ -1414,9 +1417,10 @@ def same_axes(n, generator):
 # For twins $\mathbb{E}\,y_1 y_2 = \mathbb{E}\,x^2 = 1$, for coordinates that take turns it is 0. So a quarter of twins
 # gives 1/4. Every direction now finds the mean and the variance that it expects, and the difference is in the shape: at
 # 45° the atom is 1/8 (half of the twins) and not 1/4. All directions see it but the axes and, by chance, 135° (the two
-# characteristic functions differ by a multiple of $c_1 c_2 (c_1 + c_2)$): there the twins cancel, a quarter of the draws, and the difference of two exponential numbers has the law of one with a
-# random sign. That is Cramér and Wold; but remember what section 6 says of large dimensions. There a random shadow
-# shows mean and variance and little else, and this law has both.
+# characteristic functions differ by a multiple of $c_1 c_2 (c_1 + c_2)$): there the twins cancel, a quarter of the
+# draws, and the difference of two exponential numbers has the law of one with a random sign. That is Cramér and Wold;
+# but remember what section 6 says of large dimensions. There a random shadow shows mean and variance and little else,
+# and this law has both.
 
 # %% tags=["check"]
 check("03.2", same_axes)
@@ -1453,9 +1457,9 @@ def shadow_kurtosis(c, kappa):
 
 
 # %% [markdown] tags=["solution"]
-# From $\kappa$ itself along an axis down to $\kappa/d$ for equal weights $\pm1/\sqrt d$. A random direction has about three times
-# the latter: there the mean of $\sum_j c_j^4$ is $3/(d+2)$. At $p = 1$, $\mu = 0$, where $\kappa = 10$, this is
-# 0.06 in 512 dimensions. It is never zero, so no shadow of a law with $\kappa > 0$ is exactly Gaussian.
+# From $\kappa$ itself along an axis down to $\kappa/d$ for equal weights $\pm1/\sqrt d$. A random direction has about
+# three times the latter: there the mean of $\sum_j c_j^4$ is $3/(d+2)$. At $p = 1$, $\mu = 0$, where $\kappa = 10$,
+# this is 0.06 in 512 dimensions. It is never zero, so no shadow of a law with $\kappa > 0$ is exactly Gaussian.
 
 # %% tags=["check"]
 check("03.3", shadow_kurtosis)
@@ -1496,9 +1500,9 @@ def how_many_to_mix(mu, limit):
 
 
 # %% [markdown] tags=["solution"]
-# For the limit 0.1 and $\mu$ from 0 to $-3$ the $k$ grows by a factor of 83, but $k\,a$ hardly at all (last cell of this
-# exercise). For rare entries $\kappa \approx 24a/(2a)^2 = 6/a$, so $k\,a$ tends to $6/\text{limit}$ whatever $\mu$ is.
-# This is the right-hand figure of section 6 in one line: what makes a shadow Gaussian is the number of its non-zero
+# For the limit 0.1 and $\mu$ from 0 to $-3$ the $k$ grows by a factor of 83, but $k\,a$ hardly at all (last cell of
+# this exercise). For rare entries $\kappa \approx 24a/(2a)^2 = 6/a$, so $k\,a$ tends to $6/\text{limit}$ whatever $\mu$
+# is. This is the right-hand figure of section 6 in one line: what makes a shadow Gaussian is the number of its non-zero
 # entries.
 
 # %% tags=["check"]
@@ -1598,7 +1602,8 @@ check("03.6", balanced_directions)
 
 # %% [markdown] tags=["solution"]
 # The open part. Here is the impostor of section 6 with half the non-zero entries, seen along balanced directions: its
-# average $W_2^2$ over the floor in $d = 512$, and in brackets $k\,a$, the number of non-zero entries that a shadow mixes.
+# average $W_2^2$ over the floor in $d = 512$, and in brackets $k\,a$, the number of non-zero entries that a shadow
+# mixes.
 
 # %% tags=["solution"]
 B, d, N, mixed = 2048, 512, 128, (4, 16, 64, 256)
@@ -1615,21 +1620,21 @@ for mu in (0.0, -1.0, -2.0, -3.0):
 # %% [markdown] tags=["solution"]
 # <details><summary>Discussion of the open part</summary>
 #
-# Read along a row. As long as $k\,a$ is below one half or so, mixing costs little (best seen at $\mu = -2$): most shadows
-# show at most one non-zero entry, as if one looked along an axis. Above one, the ratio falls: exercise 03.4 says how fast the shadow
-# becomes Gaussian. In the last row it *rises* with $k$. There a coordinate has few non-zero draws in the batch, too few
-# to show a law, and a shadow that mixes 64 coordinates has 64 times as many. So a compromise to start from is
-# $k \approx 1/(2a)$, as much mixing as costs little. It knows nothing but the target: for this impostor the smallest $k$
-# tried, 4, is the best at $\mu = 0$ and $-1$, and at $\mu = -3$, where $B\,a$ is about 15, the largest.
+# Read along a row. As long as $k\,a$ is below one half or so, mixing costs little (best seen at $\mu = -2$): most
+# shadows show at most one non-zero entry, as if one looked along an axis. Above one, the ratio falls: exercise 03.4
+# says how fast the shadow becomes Gaussian. In the last row it *rises* with $k$. There a coordinate has few non-zero
+# draws in the batch, too few to show a law, and a shadow that mixes 64 coordinates has 64 times as many. So a
+# compromise to start from is $k \approx 1/(2a)$, as much mixing as costs little. It knows nothing but the target: for
+# this impostor the smallest $k$ tried, 4, is the best at $\mu = 0$ and $-1$, and at $\mu = -3$, where $B\,a$ is about
+# 15, the largest.
 #
 # What the rule leaves out. An impostor that is right on every axis (twins, or exercise 03.2) is seen only by directions
 # that mix the guilty coordinates, and a direction of few coordinates seldom mixes those two; the axes alone never do.
 # Hence a mixture may be better than any single $k$: axes for the law of a coordinate, $k \approx 1/(2a)$ and
-# dense directions for what coordinates do together. The price is that each kind gets its share of the weight only, and that
-# the noise of each enters. And an impostor in a table
-# is not a network. Whether such directions give better features, at an equal number of zeros, we have not tried;
-# chapter 05 has the loop for it, and chapter 04 one measurement, with free points and $k = 16$, where mixing so few was
-# not enough.
+# dense directions for what coordinates do together. The price is that each kind gets its share of the weight only, and
+# that the noise of each enters. And an impostor in a table is not a network. Whether such directions give better
+# features, at an equal number of zeros, we have not tried; chapter 05 has the loop for it, and chapter 04 one
+# measurement, with free points and $k = 16$, where mixing so few was not enough.
 #
 # </details>
 
@@ -1637,10 +1642,10 @@ for mu in (0.0, -1.0, -2.0, -3.0):
 # ## What was shown
 #
 # - Averages over shadows keep their error in any dimension, and pay with a signal that shrinks like $1/d$ (S3).
-# - All shadows together determine a law (Eq. 5). Any fixed finite set can be fooled; nobody can prepare for fresh random
-#   directions (S4), but in 512 dimensions 64 of them did not notice twins in a batch.
-# - Among the laws with independent coordinates, all alike, the symmetric stable ones are closed under projections, and up
-#   to a shift no others: the Gaussian (P1), the Cauchy law and their relatives (P3).
+# - All shadows together determine a law (Eq. 5). Any fixed finite set can be fooled; nobody can prepare for fresh
+#   random directions (S4), but in 512 dimensions 64 of them did not notice twins in a batch.
+# - Among the laws with independent coordinates, all alike, the symmetric stable ones are closed under projections, and
+#   up to a shift no others: the Gaussian (P1), the Cauchy law and their relatives (P3).
 # - A rectified Gaussian in the plane casts shadows with an atom of $P_0^2$, two ridges and a convolution; off the axes
 #   none of them is RGG (P2). They are known exactly, by `projected_marginal`.
 # - In high dimension the shadow of RGG is the nearer to a Gaussian the more non-zero entries it mixes (P4).

@@ -17,8 +17,8 @@
 #
 # **What you will be able to do.** Write down two losses that pull a cloud of features onto a target law, SIGReg (Eq. 7)
 # and RDMReg (Eq. 13), in three lines each; say where each has a gradient and where it has none, how large each loss is
-# when nothing is wrong, and how many projections it takes; see what such a loss does *not* fix in 512 dimensions; and put
-# RDMReg into a training loop of your own.
+# when nothing is wrong, and how many projections it takes; see what such a loss does *not* fix in 512 dimensions; and
+# put RDMReg into a training loop of your own.
 #
 # **What you need.** Chapter 02's target, the Rectified Generalized Gaussian (RGG), and from chapter 03 that a direction
 # turns a cloud of vectors into numbers on a line. A little PyTorch.
@@ -317,10 +317,11 @@ assert math.isclose(together, sum(each) / 2, rel_tol=1e-9)
 # features start as a sample of $\mathcal{N}(0, I_D)$ and are then spoilt in one of three ways: shifted, scaled, or made
 # sparse (a share of the entries set to zero, the rest scaled up to keep the variance).
 #
-# **Predictions.** The mean over directions of the *squared* Wasserstein distance under a shift $\delta$ per coordinate is
-# $\delta^2$ (plus the floor of section 4): RDMReg grows without bound. The characteristic function is bounded, so SIGReg
-# must bend over. Both should be least where nothing is spoilt. (The directions here come in blocks of $D$ orthogonal
-# ones, along which the squares of a shift add up as Pythagoras has it, so that the $\delta^2$ is exact for 64 of them.)
+# **Predictions.** The mean over directions of the *squared* Wasserstein distance under a shift $\delta$ per coordinate
+# is $\delta^2$ (plus the floor of section 4): RDMReg grows without bound. The characteristic function is bounded, so
+# SIGReg must bend over. Both should be least where nothing is spoilt. (The directions here come in blocks of $D$
+# orthogonal ones, along which the squares of a shift add up as Pythagoras has it, so that 64 of them already give
+# $\delta^2$ for the laws; the means of these samples add a few per cent.)
 
 # %%
 generator = torch.Generator().manual_seed(4)
@@ -382,8 +383,8 @@ assert curves["shift of every coordinate", "SIGReg"].max() < 6 < curves["shift o
 # Each loss is divided by its value at total collapse, so that the vertical axis means the same for both (its scale
 # differs between the panels). The third panel is the one to remember: with mean and variance right, half of the entries
 # may be zero, and both losses stay below a twentieth of that at collapse, 1.6 to 2 times what the sample has that is
-# not spoilt. A shadow mixes so many coordinates that it looks nearly Gaussian either way (chapter 03). We shall meet this
-# again in section 9.
+# not spoilt. A shadow mixes so many coordinates that it looks nearly Gaussian either way (chapter 03). We shall meet
+# this again in section 9.
 
 # %% [markdown] tags=["slide"]
 # ### Near collapse
@@ -556,8 +557,8 @@ for name, z in {
     assert g.isfinite().all() and (name == "huge" or len(g.unique(dim=0)) > 1)
 
 # %% [markdown]
-# At collapse the rows of the features are equal and the rows of the gradient are not. That is the push of section 3. (At
-# $10^{15}$ the target is lost in float32's rounding, and every row gets the same pull: back.)
+# At collapse the rows of the features are equal and the rows of the gradient are not. That is the push of section 3.
+# (At $10^{15}$ the target is lost in float32's rounding, and every row gets the same pull: back.)
 
 # %% [markdown] tags=["slide"]
 # ## 6 · Points that move
@@ -792,11 +793,11 @@ print(bad_luck(12, groups // 3))
 # %% [markdown]
 # Orthogonal directions take the variance of the *loss* away for a shift and for total collapse (Pythagoras again: along
 # $D$ orthogonal directions the squares of $\mathbf{y}_b$ add up to $\lVert\mathbf{y}_b\rVert_2^2$, whatever the
-# directions), and can hurt where the laws differ in shape. (In eight dimensions Laplace and Gauss have shadows so alike that the noise of samples of this
-# size outweighs their difference, so the disadvantage of orthogonal directions does not show.)
-# For the *gradient*, which is what training uses, they did no harm in any of these pairs, not even where the loss has
-# twice the variance. The module's default is independent ones; `random_directions(n, d, orthogonal=True)` makes the
-# others.
+# directions), and can hurt where the laws differ in shape. (In eight dimensions Laplace and Gauss have shadows so alike
+# that the noise of samples of this size outweighs their difference, so the disadvantage of orthogonal directions does
+# not show.) For the *gradient*, which is what training uses, they did no harm in any of these pairs, not even where the
+# loss has twice the variance. The module's default is independent ones; `random_directions(n, d, orthogonal=True)`
+# makes the others.
 #
 # How many are *enough*? The loss only has to point the right way. Far from the target, where features and target differ
 # in their second moments, the gradient of a direction is about $\mathbf{A}\,\mathbf{c}\mathbf{c}^\top$ with some matrix
@@ -865,10 +866,10 @@ show(
 )
 
 # %% [markdown]
-# Left: the variance falls as $1/N$. Middle: the ratios printed above; left of the dashed line orthonormal directions are
-# better. Right: marks are measured, lines the formula. At the usual setting a single step points only roughly the right
-# way; but directions are drawn afresh in every step, and an optimiser that averages over steps averages over them too.
-# This may be why a few hundred directions do in practice.
+# Left: the variance falls as $1/N$. Middle: the ratios printed above; left of the dashed line orthonormal directions
+# are better. Right: marks are measured, lines the formula. At the usual setting a single step points only roughly the
+# right way; but directions are drawn afresh in every step, and an optimiser that averages over steps averages over them
+# too. This may be why a few hundred directions do in practice.
 
 # %% [markdown] tags=["slide"]
 # ## 8 · Is the ReLU needed?
@@ -877,8 +878,9 @@ show(
 # draws, the same steps as in section 6, once with $\mathbf{Z} = \mathrm{ReLU}(\mathbf{W})$ and once with
 # $\mathbf{Z} = \mathbf{W}$.
 #
-# **Prediction.** The plain points see the same target: they can go to the axes as well, and their loss is as small. But a number that is moved by small steps is exactly zero with probability zero. Without ReLU there is no exact
-# zero, only values near it, and some of them negative.
+# **Prediction.** The plain points see the same target: they can go to the axes as well, and their loss is as small. But
+# a number that is moved by small steps is exactly zero with probability zero. Without ReLU there is no exact zero, only
+# values near it, and some of them negative.
 
 # %% tags=["claim-R6"]
 plain, losses_plain, _ = drive(blob, rectify=False, steps=500)
@@ -988,13 +990,13 @@ assert all(r - LIMIT * e > 1 for a, r, e in zip(fractions, ratio, error) if a < 
 # `python notebooks/results/experiments/zeros.py` from the root of the repository. Free points with 256 rows are driven
 # by Adam against fresh samples of RGG with $p = 1$, $\mu = 0$. We vary
 #
-# - how zeros arise: from a ReLU on free parameters, or by *clamping*, that is setting negative points to zero after each
-#   step;
+# - how zeros arise: from a ReLU on free parameters, or by *clamping*, that is setting negative points to zero after
+#   each step;
 # - the learning rate, constant or falling to zero; and the start: normal (half of the entries on), its absolute value
 #   (all on), or a sample of the target;
-# - the directions: random ones; random ones and the coordinate axes, `torch.cat([random_directions(n, d), torch.eye(d)])`;
-#   directions that mix only $k$ coordinates; and random ones with `coordinate_loss(z, law)` added, which compares the
-#   sorted values of each coordinate with the quantiles of the target.
+# - the directions: random ones; random ones and the coordinate axes, `torch.cat([random_directions(n, d),
+#   torch.eye(d)])`; directions that mix only $k$ coordinates; and random ones with `coordinate_loss(z, law)` added,
+#   which compares the sorted values of each coordinate with the quantiles of the target.
 
 # %%
 found = [folder / "results" / "experiments" / "zeros.json" for folder in (Path(), Path("notebooks"))]
@@ -1135,12 +1137,13 @@ show(
 )
 
 # %% [markdown]
-# Left: solid lines (ReLU) fall, dashed ones (clamped) drift upwards after the first steps, and none of them cares for the dotted line. Even
-# runs that *start* as a sample of the target leave it (see the table). At rates below .1 all of these clouds have a
-# smaller loss than a sample of the target. Right: filled marks are ReLU points, open ones clamped points.
+# Left: solid lines (ReLU) fall, dashed ones (clamped) drift upwards after the first steps, and none of them cares for
+# the dotted line. Even runs that *start* as a sample of the target leave it (see the table). At rates below .1 all of
+# these clouds have a smaller loss than a sample of the target. Right: filled marks are ReLU points, open ones clamped
+# points.
 #
-# The recorded runs use Adam. The same can be seen here with plain gradient descent (SGD), of course with another
-# rate, at a loss that is no different:
+# The recorded runs use Adam. The same can be seen here with plain gradient descent (SGD, at a rate of its
+# own), at a loss that is no different:
 
 # %%
 B, D = 256, 512
@@ -1180,13 +1183,13 @@ assert abs(nonzero - other_nonzero) > 0.1 and abs(loss - other_loss) < 0.1 and m
 # *A door that opens one way.* A ReLU that is off passes no gradient. An entry that jitter carries below zero stays
 # zero, so the fraction can only fall, and falls faster the longer the steps. It stops when the steps do. *With clamping
 # the door opens the other way*: among the zeros of a target sample, about every second one is pushed up by the gradient
-# of a single step, whatever the law of the coordinates would want, and once it is small and positive nothing in a shadow
-# tells it from zero.
+# of a single step, whatever the law of the coordinates would want, and once it is small and positive nothing in a
+# shadow tells it from zero.
 #
 # **Predictions.** In the recorded ReLU runs the fraction never rises. The gradient at a sample of the target would lift
 # half of the zeros in $D = 512$. If the shadows are to blame, then what sees single coordinates (axes, quantiles)
-# brings the ReLU points much nearer to Eq. 11. And in the plane, where shadows are informative, all variants agree on what
-# lies clearly above zero.
+# brings the ReLU points much nearer to Eq. 11. And in the plane, where shadows are informative, all variants agree on
+# what lies clearly above zero.
 
 # %%
 rises = [max(torch.tensor(run["nonzero_at"]).diff()).item() for run in select(points="relu")]
@@ -1217,11 +1220,11 @@ for d in (2, 512):
 
 # %% [markdown]
 # All four hold, the third with a reservation: axes and quantiles bring the ReLU points from 0.35 to about 0.46, much
-# nearer to 0.5 and not onto it, since the door still opens one way. In $D = 512$ with random directions even the share of entries *above 0.1* is not fixed, so "zero" is no
-# matter of rounding. What sees single coordinates fixes that share, for clamped points as well as for ReLU points; and
-# mixing only 16 coordinates is not enough here. What is left with clamping is a surplus of small positive numbers, below 0.1. No loss
-# that is continuous in the features can tell 0 from a number small enough, in any dimension: there the one-way door is
-# of use.
+# nearer to 0.5 and not onto it, since the door still opens one way. In $D = 512$ with random directions even the share
+# of entries *above 0.1* is not fixed, so "zero" is no matter of rounding. What sees single coordinates fixes that
+# share, for clamped points as well as for ReLU points; and mixing only 16 coordinates is not enough here. What is left
+# with clamping is a surplus of small positive numbers, below 0.1. No loss that is continuous in the features can tell 0
+# from a number small enough, in any dimension: there the one-way door is of use.
 #
 # Questions for the group. Is a wrong count a failure at all, if the law of every shadow is right? Which of the
 # variants would you call faithful to Eq. 11? And the door closes for *free* points: in a network the weights are
@@ -1244,8 +1247,8 @@ for d in (2, 512):
 # $$\varphi(t) = 1 - a + \frac{a}{1 - i\sigma t}.$$
 #
 # (For other $p$ and $\mu$ it is one integral, which the module tabulates.) Put the product in the place of
-# the first $e^{-t^2/2}$ in Eq. 7, the target's (the weight stays), measure features in units of the target's standard deviation $s$ so that the knots fit, and you
-# have a one-sample loss for RGG, `rgg_cf_loss(z, law)`.
+# the first $e^{-t^2/2}$ in Eq. 7, the target's (the weight stays), measure features in units of the target's standard
+# deviation $s$ so that the knots fit, and you have a one-sample loss for RGG, `rgg_cf_loss(z, law)`.
 #
 # **Prediction.** The product agrees with the mean of $e^{it\mathbf{c}^\top\mathbf{x}}$ over many draws within `LIMIT`
 # standard errors, for directions that mix 2, 16 or 512 coordinates, and the loss built on it agrees with the module's.
@@ -1476,12 +1479,12 @@ assert end[1] < 3 * floor and end[1] < history[0][1] / 5 and right
 # %% [markdown]
 # ### Why in float32
 #
-# Mixed precision computes a network in 16-bit numbers. A loss that is made of *small differences*, between a feature and
-# the target of the same rank, should not be computed so: 16-bit numbers have gaps of a fixed relative size, in which
-# such differences drown and neighbours tie. **Prediction.** Rounding the projections to 16 bits changes the gradient by
-# some per cent. With `float16` there is a second error: the gradient, which is divided by $NB$, falls below the smallest
-# number that it can hold, unless the loss is multiplied by a large number first (the authors' minimal example has a
-# gradient scaler for this; `bfloat16` needs none).
+# Mixed precision computes a network in 16-bit numbers. A loss that is made of *small differences*, between a feature
+# and the target of the same rank, should not be computed so: 16-bit numbers have gaps of a fixed relative size, in
+# which such differences drown and neighbours tie. **Prediction.** Rounding the projections to 16 bits changes the
+# gradient by some per cent. With `float16` there is a second error: the gradient, which is divided by $NB$, falls below
+# the smallest number that it can hold, unless the loss is multiplied by a large number first (the authors' minimal
+# example has a gradient scaler for this; `bfloat16` needs none).
 
 
 # %%
@@ -1523,8 +1526,9 @@ assert torch.equal(same, rdmreg_loss(z, y, directions=c))
 #
 # Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
-# at how: a formula, a solver and a simulation are equally welcome, unless one is asked for. The triangle opens a hint. (In the published
-# notebooks a worked solution follows each stub; the student edition, which `make student` writes, leaves them out.)
+# at how: a formula, a solver and a simulation are equally welcome, unless one is asked for. The triangle opens a hint.
+# (In the published notebooks a worked solution follows each stub; the student edition, which `make student` writes,
+# leaves them out.)
 
 # %%
 import math
@@ -1667,8 +1671,8 @@ for name, draw in laws.items():
     print(f"{name:9}  floor {floor:.3f}", *(f"{k} dead: {sum(found[k]) / 10 / floor:.2f} times" for k in (26, 51, 143)))
 
 # %% [markdown] tags=["solution"]
-# With the rectified target a dead coordinate also has the wrong mean, 0.35 too low at $p = 1$, $\mu = 0$, and that price is far
-# higher. Chapter 05 counts the dead.
+# With the rectified target a dead coordinate also has the wrong mean, 0.35 too low at $p = 1$, $\mu = 0$, and that
+# price is far higher. Chapter 05 counts the dead.
 
 
 # %% [markdown] tags=["exercise"]
@@ -1720,8 +1724,8 @@ check("04.4", floor_of_exponential)
 # zeros come in groups: coordinates $0 \dots g-1$ are active together, then $g \dots 2g-1$, and so on. Each group is
 # active with probability $a = \frac12 e^{\mu/\sigma}$, independently of the others ($p = 1$, $\mu \le 0$). In an active
 # group the values are independent exponential variables of mean $\sigma$; in the others all are zero. What is the
-# characteristic function of the shadow, $\mathbb{E}\,e^{it\,\mathbf{c}^\top\mathbf{x}}$? (Here a formula is wanted.) With
-# it, `one_sample_by_hand` becomes a loss for this target.
+# characteristic function of the shadow, $\mathbb{E}\,e^{it\,\mathbf{c}^\top\mathbf{x}}$? (Here a formula is wanted.)
+# With it, `one_sample_by_hand` becomes a loss for this target.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -1839,7 +1843,7 @@ print("the start, the fraction of non-zero entries at the end (0.5 is wanted), a
 # So the count can be decided. A loss on all of $\mathbf{W}$, by the quantiles of the generalized Gaussian *before*
 # rectification, does it from every start, at no cost in RDMReg, even where RDMReg alone is dead; it also says what the
 # negative half should look like, which no feature ever shows. The threshold moves two entries of a column in each step:
-# from the worst start it is not there after so few. Both were tried in 128 dimensions; 512 are left to you.
+# from the worst start 120 are not enough. Both were tried in 128 dimensions; 512 are left to you.
 #
 # Three doubts. *Other laws pass.* The threshold is content with any law that is positive on a fraction $a$: with the
 # right count and the right shadows, and a wrong law of each coordinate. Quantiles see that law, but neither of the two

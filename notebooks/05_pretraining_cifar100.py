@@ -20,12 +20,12 @@
 # predicts this share.
 #
 # **What you need.** The idea of a sliced distance (chapter 04) and Eq. 11 for the expected number of non-zero entries
-# (chapter 02); both are recalled where they are used. No GPU, no network and no dataset: the chapter runs on images that
-# it draws itself. With a GPU, one changed cell makes it run on CIFAR-100.
+# (chapter 02); both are recalled where they are used. No GPU, no network and no dataset: the chapter runs on images
+# that it draws itself. With a GPU, one changed cell makes it run on CIFAR-100.
 #
-# **Time.** About 45 minutes to read; the cells take 90 seconds on two CPU cores, most of it in one of them. When you are short of time, read sections 3 to 5
-# and look at the figure of section 6. The exercises at the end take more than an hour together, the first of them five
-# minutes.
+# **Time.** About 45 minutes to read; the cells take 90 seconds on two CPU cores, most of it in one of them. When you
+# are short of time, read sections 3 to 5 and look at the figure of section 6. The exercises at the end take more than
+# an hour together, the first of them five minutes.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -160,8 +160,8 @@ show(figure, alt="Eight images in the top row and two random views of each below
 # $$z = \mathrm{ReLU}(g_2(g_1(x))),$$
 #
 # with $x$ of shape $(B, 3, 32, 32)$ for a batch of $B$ images, $g_1(x)$ of shape $(B, \text{width})$ and $z$ of shape
-# $(B, D)$. The last ReLU is the method's own touch: it makes features that are exactly zero possible. After training the
-# encoder's output is what one uses; the projector is where the loss looks.
+# $(B, D)$. The last ReLU is the method's own touch: it makes features that are exactly zero possible. After training
+# the encoder's output is what one uses; the projector is where the loss looks.
 
 # %%
 with torch.random.fork_rng():
@@ -175,12 +175,13 @@ print(network.projector)
 # ## 5 · The objective, by hand
 #
 # Two wishes make up the loss (Eq. 14 and 15). The views of an image should have the same features, and the features of
-# all images together should look like samples of a chosen law: the Rectified Generalized Gaussian, whose coordinates are
+# all images together should look like samples of a chosen law: the Rectified Generalized Gaussian, whose coordinates
+# are
 #
 # $$y_j = \mathrm{ReLU}(\mu + \sigma g_j), \qquad g_j \sim \mathcal{GN}_p(0, 1) \text{ independent,}$$
 #
-# with $\sigma$ such that $\sigma g_j$ has variance 1. Without the second wish, a network that gives every image the same
-# $z$ would be perfect.
+# with $\sigma$ such that $\sigma g_j$ has variance 1. Without the second wish, a network that gives every image the
+# same $z$ would be perfect.
 #
 # *Do the features look like the target?* Take a batch of $B$ targets $y$, shape $(B, D)$, and a direction $c$, a unit
 # vector with $D$ entries. Both clouds become $B$ numbers on a line. Sorted, the $i$-th smallest of one is compared with
@@ -216,16 +217,16 @@ print(f"the module's objective agrees: {difference < 1e-5}")
 assert difference < 1e-5
 
 # %% [markdown]
-# Three details in which the sources differ, and what is done here. The post writes $\lVert z - z' \rVert_2$, the minimal
-# example takes the *mean of the squares* over batch and coordinates; the weight 25 belongs to that mean. Eq. 15 *adds*
-# the two views' regularizers, the minimal example and this module take their *mean*, to which the weight 125 belongs.
-# And both views share one target sample and one set of directions, which is cheaper.
+# Three details in which the sources differ, and what is done here. The post writes $\lVert z - z' \rVert_2$, the
+# minimal example takes the *mean of the squares* over batch and coordinates; the weight 25 belongs to that mean. Eq. 15
+# *adds* the two views' regularizers, the minimal example and this module take their *mean*, to which the weight 125
+# belongs. And both views share one target sample and one set of directions, which is cheaper.
 #
 # ## 6 · The run
 #
 # Every step draws two views of 256 images, a fresh target sample and 256 fresh directions, and takes one AdamW step on
-# the objective. `pretrain` is this loop; it also writes a log, a checkpoint from which an interrupted run goes on, and at
-# the end the evaluation: kNN and a linear probe (logistic regression on the frozen features, to convergence) for the
+# the objective. `pretrain` is this loop; it also writes a log, a checkpoint from which an interrupted run goes on, and
+# at the end the evaluation: kNN and a linear probe (logistic regression on the frozen features, to convergence) for the
 # encoder and for the projector, and the share of non-zero entries of $z$.
 
 # %% tags=["nbval-ignore-output", "timing"]
@@ -328,17 +329,17 @@ show(
 # %% [markdown]
 # The rarest coordinate comes nearest to one motif; the others mix motifs that look alike in part, such as rings, discs
 # and squares. (Your run may show other coordinates.) Nobody named the motifs: the network was only told which views
-# belong together, and to spread out. Mind that twelve images are only the far end: a coordinate that is on for 50 % is on
-# for a thousand of these 2000. At $\mu = 0$ features are not sparse enough to be *for* one thing; section 12 has a sheet
-# of sparser ones.
+# belong together, and to spread out. Mind that twelve images are only the far end: a coordinate that is on for 50 % is
+# on for a thousand of these 2000. At $\mu = 0$ features are not sparse enough to be *for* one thing; section 12 has a
+# sheet of sparser ones.
 #
 # ## 9 · What each part is for
 #
 # The following runs on `shapes` differ from the one above in what their row names. They were made by
-# `python -m rlpjepa.pretrain --sweep notebooks/results/shapes/sweep.toml`; each has a file with its configuration, seed,
-# versions and hardware. Two losses have other units and hence other weights: 250 for SIGReg, 3.64 (125 times the target's
-# variance) for the one-sample loss of section 11. Accuracies are those of kNN and of the linear probe on encoder
-# features. (Names such as F1 are those of `claims.toml`, the list of statements that the series tests.)
+# `python -m rlpjepa.pretrain --sweep notebooks/results/shapes/sweep.toml`; each has a file with its configuration,
+# seed, versions and hardware. Two losses have other units and hence other weights: 250 for SIGReg, 3.64 (125 times the
+# target's variance) for the one-sample loss of section 11. Accuracies are those of kNN and of the linear probe on
+# encoder features. (Names such as F1 are those of `claims.toml`, the list of statements that the series tests.)
 #
 # A seed does not fix these numbers on every machine. The run with $p = 1$, $\mu = 0$ in the tables is that of section 6
 # with the same seed; compare its accuracies with the figure there. Rounding differs with threads and versions, and
@@ -369,8 +370,9 @@ noise = statistics.stdev(seeds)
 print(f"three seeds of the first run: kNN {statistics.mean(seeds):.3f}, standard deviation {noise:.3f}")
 
 # %% [markdown]
-# **The two terms (F1).** Invariance alone is happy with a constant. *Prediction:* without the regularizer $z$ collapses,
-# and the encoder is worth about as much as an untrained one; with it, and with half or twice its weight, much more.
+# **The two terms (F1).** Invariance alone is happy with a constant. *Prediction:* without the regularizer $z$
+# collapses, and the encoder is worth about as much as an untrained one; with it, and with half or twice its weight,
+# much more.
 
 # %% tags=["claim-F1"]
 print_table(
@@ -392,7 +394,8 @@ assert min(trained_runs) > baseline + 0.1
 
 # %% [markdown]
 # **The family (F4).** Without rectification the same run is LpJEPA; at $p = 2$ its target is $\mathcal{N}(0, I_D)$, the
-# one of LeJEPA, which reaches it by SIGReg instead (Eq. 7). *Prediction:* all of them train, and those without rectification have no zero.
+# one of LeJEPA, which reaches it by SIGReg instead (Eq. 7). *Prediction:* all of them train, and those without
+# rectification have no zero.
 
 # %% tags=["claim-F4"]
 family = {
@@ -416,9 +419,9 @@ print(
 assert same and all(worth[name] > baseline + 0.1 for name in family.values()) and min(dense) == 1
 
 # %% [markdown]
-# **Where the zeros come from (F6).** Take away either half of the rectification: the ReLU at the projector's end, or the
-# target's. *Prediction:* without the ReLU no entry is exactly zero; with a ReLU but a target that is not rectified, there
-# are zeros, but nobody has asked for their number.
+# **Where the zeros come from (F6).** Take away either half of the rectification: the ReLU at the projector's end, or
+# the target's. *Prediction:* without the ReLU no entry is exactly zero; with a ReLU but a target that is not rectified,
+# there are zeros, but nobody has asked for their number.
 
 # %% tags=["claim-F6"]
 halves = {
@@ -457,8 +460,8 @@ show(
 )
 
 # %% [markdown]
-# **What does it cost?** Below, accuracy against the share of zeros of $z$, on test images of `shapes`. *Prediction:* little
-# at first; and at the sparse end a target with heavier tails, $p = 1$, keeps more than $p = 2$.
+# **What does it cost?** Below, accuracy against the share of zeros of $z$, on test images of `shapes`. *Prediction:*
+# little at first; and at the sparse end a target with heavier tails, $p = 1$, keeps more than $p = 2$.
 
 # %% tags=["slide"]
 show(
@@ -491,12 +494,12 @@ assert one["encoder_probe"] > two["encoder_probe"] + 0.05
 #
 # The law of a single coordinate is known, RGG itself, with quantiles in closed form. So each coordinate can be matched
 # by itself: to RDMReg add $\alpha$ times the mean squared distance between its sorted values and those quantiles
-# (`coordinate_loss`, chapter 04). Another way is to let each direction mix only a few coordinates, here 32. The last row
-# replaces RDMReg by the one-sample loss of chapter 04. Since $\alpha$ may bring coordinates back merely by making *more*
-# entries non-zero, the second row is a control: no $\alpha$, but $\mu = -1.62$, where Eq. 11 asks for about the share
-# that $\alpha = 0.1$ was seen to reach.
+# (`coordinate_loss`, chapter 04). Another way is to let each direction mix only a few coordinates, here 32. The last
+# row replaces RDMReg by the one-sample loss of chapter 04. Since $\alpha$ may bring coordinates back merely by making
+# *more* entries non-zero, the second row is a control: no $\alpha$, but $\mu = -1.62$, where Eq. 11 asks for about the
+# share that $\alpha = 0.1$ was seen to reach.
 
-# %% tags=["claim-F5", "slide"]
+# %% tags=["slide"]
 ways = {
     "random directions alone": "rdmreg_p1_mu-2_seed0",
     "random directions alone, mu = -1.62": "rdmreg_p1_mu-1.62_seed0",
@@ -520,12 +523,12 @@ assert near < 0.03 and alone["dead_fraction"] > 0.2
 assert max(some["dead_fraction"], much["dead_fraction"]) < alone["dead_fraction"] / 2 and fewer
 
 # %% [markdown]
-# In the first row the mean share of non-zero entries is only 0.013 above Eq. 11 (half as many again), although more than
-# a third of the coordinates hardly ever takes part. Quantiles bring most of them back, and at $\alpha = 1$ the share
-# itself lands on Eq. 11. They do not make the encoder better here: at $\alpha = 0.1$ the difference is of the size of the
-# noise between seeds, and at $\alpha = 1$ the features are worth much less. Directions over 32 coordinates bring some back
-# and cost accuracy too; with the one-sample loss more coordinates are dead than in the first row. One seed a row settles
-# no more than that.
+# In the first row the mean share of non-zero entries is only 0.013 above Eq. 11 (half as many again), although more
+# than a third of the coordinates hardly ever takes part. Quantiles bring most of them back, and at $\alpha = 1$ the
+# share itself lands on Eq. 11. They do not make the encoder better here: at $\alpha = 0.1$ the difference is of the
+# size of the noise between seeds, and at $\alpha = 1$ the features are worth much less. Directions over 32 coordinates
+# bring some back and cost accuracy too; with the one-sample loss more coordinates are dead than in the first row. One
+# seed a row settles no more than that.
 #
 # **To argue about.** Is a dead coordinate a defect? And why should pulling every coordinate towards its own law cost
 # accuracy, when the target has just these laws?
@@ -585,9 +588,10 @@ show(
 )
 
 # %% [markdown]
-# As on `shapes`, invariance alone ends with the same $z$ for every image, here zero, and its encoder is worth about what
-# the untrained one is (F1; on `shapes` a little more by kNN and less by the probe). LeJEPA, whose features have no zeros, has about the accuracies of $p = 1$ and $p = 2$
-# at $\mu = 0$: half of the entries are zero there, and nothing is lost that one seed could show.
+# As on `shapes`, invariance alone ends with the same $z$ for every image, here zero, and its encoder is worth about
+# what the untrained one is (F1; on `shapes` a little more by kNN and less by the probe). LeJEPA, whose features have no
+# zeros, has about the accuracies of $p = 1$ and $p = 2$ at $\mu = 0$: half of the entries are zero there, and nothing
+# is lost that one seed could show.
 #
 # What switches a coordinate on, when the images are photographs? Test images of CIFAR-100, by the run with $p = 1$,
 # $\mu = -3$:
@@ -595,11 +599,11 @@ show(
 # ![Six rows of twelve photographs, one row for each of six coordinates: orange and red things on white; a mixed row; pale flowers and other pale shapes on black; white shapes; wide skies above a dark horizon; red and yellow things among green.](results/cifar100/rdmreg_p1_mu-3_5epochs_seed0_features.png)
 #
 # Fewer than one entry in a hundred is non-zero there, and most coordinates are dead (the table above). Those that are
-# left have learnt, in five epochs and without a label, mostly colour and layout: something warm on white, something pale
-# on black, a wide sky, red among green. They do not tell an orange from an armchair yet.
+# left have learnt, in five epochs and without a label, mostly colour and layout: something warm on white, something
+# pale on black, a wide sky, red among green. They do not tell an orange from an armchair yet.
 #
-# Is the share of non-zero entries the predicted one here too? *Prediction:* near Eq. 11 for both $p$, within a factor of
-# two. (On `shapes` nine of ten points are; the sparsest one, $p = 2$, $\mu = -3$, has less than half of its share.)
+# Is the share of non-zero entries the predicted one here too? *Prediction:* near Eq. 11 for both $p$, within a factor
+# of two. (On `shapes` nine of ten points are; the sparsest one, $p = 2$, $\mu = -3$, has less than half of its share.)
 
 # %%
 MEANS = {1: (-3, -2, -1, 0, 1), 2: (-3, -2, 0)}
@@ -635,15 +639,47 @@ for p, mu in ((1, -2), (2, -2), (1, -3), (2, -3)):
 assert max(mild) - min(mild) < 0.03 and probe[2, -3] < min(mild) - 0.1 and probe[1, -3] > 1.5 * probe[2, -3]
 
 # %% [markdown]
-# The encoder's curves are nearly level until almost every entry is zero; the projector's fall earlier. After five epochs
-# there is little to lose yet. Up to 98 % of zeros one sees no difference between $p = 1$ and $p = 2$. At $\mu = -3$, $p = 2$ has
-# half the accuracy of $p = 1$, but only a fifth of its non-zero entries, and nearly all of its coordinates are dead (last
-# column of the table): what these runs show is a cliff, and not yet that $p = 1$ keeps more at equal sparsity, as it did
-# on `shapes`. One seed a point; the other runs of `results/cifar100/cpu.toml` are still to come.
+# The encoder's curves are nearly level until almost every entry is zero; the projector's fall earlier. After five
+# epochs there is little to lose yet. Up to 98 % of zeros one sees no difference between $p = 1$ and $p = 2$. At $\mu =
+# -3$, $p = 2$ has half the accuracy of $p = 1$, but only a fifth of its non-zero entries, and nearly all of its
+# coordinates are dead (last column of the table): what these runs show is a cliff, and not yet that $p = 1$ keeps more
+# at equal sparsity, as it did on `shapes`. One seed a point; the other runs of `results/cifar100/cpu.toml` are still to
+# come.
+
+# %% [markdown] tags=["slide"]
+# ### Do all coordinates take part, on photographs?
+#
+# Section 11 asked this with small images and one seed a row (F5). Here again with CIFAR-100, five epochs and two seeds:
+# random directions alone at $\mu = -2$; the same and coordinate quantiles with $\alpha = 0.1$, which leave more entries
+# non-zero; and, to compare at about equal sparsity, random directions alone at $\mu = -1.62$. **Prediction.** Quantiles
+# leave fewer than half as many coordinates dead, and fewer than the run of equal sparsity has. Whether the encoder
+# gains by it, section 11 could not say.
+
+# %% tags=["claim-F5", "slide"]
+names = {
+    "alone, mu = -2": "rdmreg_p1_mu-2",
+    "alone, mu = -1.62": "rdmreg_p1_mu-1.62",
+    "mu = -2 and quantiles, alpha = 0.1": "rdmreg_p1_mu-2_alpha0.1",
+}
+runs = {f"{label}, seed {seed}": f"{name}_5epochs_seed{seed}" for label, name in names.items() for seed in (0, 1)}
+print_table(real, runs | {"mu = -2 and quantiles, alpha = 1, seed 0": "rdmreg_p1_mu-2_alpha1_5epochs_seed0"})
+print("\nmeans of two seeds: alpha = 0.1 less mu = -2 alone, and less mu = -1.62 alone; standard error of both")
+found = {}
+for key in ("nonzero_fraction", "dead_fraction", "encoder_knn", "encoder_probe", "projector_knn", "projector_probe"):
+    values = torch.tensor([real[name]["final"][key] for name in runs.values()]).view(3, 2)  # (setting, seed)
+    alone, equal, some = values.mean(dim=1)
+    error = values.var(dim=1).mean().sqrt()  # of a run; so large is that of a difference of means of two
+    found[key] = some - alone, some - equal, error
+    print(f"{key:17} {some - alone:+.3f}  {some - equal:+.3f}  ({error:.3f})")
+    if key == "dead_fraction":
+        assert some < alone / 2 and some < equal - 4 * error
 
 # %% [markdown]
-# Five and ten epochs on CIFAR-100 are few: after ten the probe prefers the trained encoder, the nearest neighbours still
-# prefer pixels. Before comparing with published numbers, look at what differs:
+# TEXT_F5
+
+# %% [markdown]
+# Five and ten epochs on CIFAR-100 are few: after ten the probe prefers the trained encoder, the nearest neighbours
+# still prefer pixels. Before comparing with published numbers, look at what differs:
 #
 # | | post | paper, tables | minimal example | here |
 # | --- | --- | --- | --- | --- |
@@ -654,13 +690,14 @@ assert max(mild) - min(mild) < 0.03 and probe[2, -3] < min(mild) - 0.1 and probe
 # | arithmetic | not said | not said | float16 with a scaler | bfloat16 where the processor has it, else float32; losses in float32 |
 # | accuracy of | not said, nor of encoder or projector | a linear probe, online or by SGD | nothing | kNN, and logistic regression to convergence |
 #
-# Ten epochs were meant for every run here; on two CPU cores it became five.
+# All runs here but one have five epochs, which is what two CPU cores allowed.
 #
 # ## 13 · Images of your own
 #
-# `PretrainConfig(dataset="folder", data_dir="my")` reads `my/train/<class>/*` and `my/test/<class>/*`, crops each image to
-# a square and makes it 32×32; the classes serve the evaluation alone. Any timm network is a backbone, by its name. For another loop, another loss or several views, take
-# the pieces: `two_views`, `RectifiedLpJEPA`, `rdmreg_loss`; chapter 04 ends with such a loop.
+# `PretrainConfig(dataset="folder", data_dir="my")` reads `my/train/<class>/*` and `my/test/<class>/*`, crops each image
+# to a square and makes it 32×32; the classes serve the evaluation alone. Any timm network is a backbone, by its name.
+# For another loop, another loss or several views, take the pieces: `two_views`, `RectifiedLpJEPA`, `rdmreg_loss`;
+# chapter 04 ends with such a loop.
 
 # %% [markdown]
 # ## Exercises
@@ -857,8 +894,8 @@ def dead_by_chance(a, n):
 # %% [markdown] tags=["solution"]
 # A quarter of a perfect network's coordinates, 0.248, would be called dead; on the 10,000 test images of CIFAR-100 it
 # would be 0.135. The run at $p = 2$, $\mu = -3$ counts 0.96: most of that is real, but not all of it has to be. At
-# $p = 1$, $\mu = -2$, where $a = 0.0296$, chance accounts for nothing ($5 \cdot 10^{-25}$), so the 0.37 of section 11 is the
-# network's own. Before a threshold is called a fact, ask what it says about a case that is right.
+# $p = 1$, $\mu = -2$, where $a = 0.0296$, chance accounts for nothing ($5 \cdot 10^{-25}$), so the 0.37 of section 11
+# is the network's own. Before a threshold is called a fact, ask what it says about a case that is right.
 
 # %% tags=["check"]
 check("05.4", dead_by_chance)
@@ -957,8 +994,8 @@ def wake(u):
 check("05.6", wake)
 
 # %% [markdown] tags=["solution"]
-# The open part. The input of ReLU is that of `model.projector[-1]`, where a hook can read it. We tried the penalty above
-# with weight 1 on the run of section 11 with $\mu = -2$ and random directions alone, for two seeds, and once at
+# The open part. The input of ReLU is that of `model.projector[-1]`, where a hook can read it. We tried the penalty
+# above with weight 1 on the run of section 11 with $\mu = -2$ and random directions alone, for two seeds, and once at
 # $\mu = -2.6$. (`python notebooks/results/experiments/wake.py` does it again.)
 
 # %% tags=["solution"]
@@ -975,18 +1012,18 @@ for one in json.loads(Path("results/experiments/wake.json").read_text()):
 # <details><summary>Discussion of the open part</summary>
 #
 # Nearly all coordinates come back, and the objective, with the penalty in it, ends *lower*. So this loss did not want
-# them dead: the optimiser had lost them, and ReLU would not give them back. But the share of non-zero entries grows by a
-# factor of 1.6 and 2.1, away from the 0.030 of Eq. 11: random directions did not see the silent coordinates, and hardly see the woken ones
-# either. And the accuracies stay where they were, up to the noise between seeds. The run at $\mu = -2.6$, meant to be as
-# sparse as the first, is sparser than the other woken ones, and loses accuracy. On this evidence, from small images and
-# a small network, it seems that the network did not miss these coordinates.
+# them dead: the optimiser had lost them, and ReLU would not give them back. But the share of non-zero entries grows by
+# a factor of 1.6 and 2.1, away from the 0.030 of Eq. 11: random directions did not see the silent coordinates, and
+# hardly see the woken ones either. And the accuracies stay where they were, up to the noise between seeds. The run at
+# $\mu = -2.6$, meant to be as sparse as the first, is sparser than the other woken ones, and loses accuracy. On this
+# evidence, from small images and a small network, it seems that the network did not miss these coordinates.
 #
 # The right share is not zero but what exercise 05.4 gives for the target's own $a$. And the penalty judges by one
 # batch. In $2 \cdot 256$ independent views a live coordinate is silent with probability $(1 - a)^{512}$, once in five
-# million batches at $a = 0.0296$, but every second time at $a = 0.00135$: then the penalty pushes everybody up. It would need a memory, such as a
-# running mean of each coordinate's share, and a limit well below $a$. What one would like is the right law for each
-# coordinate *and* no loss of accuracy; coordinate quantiles come nearer to the first and miss the second (section 11). We
-# do not know of a way to both.
+# million batches at $a = 0.0296$, but every second time at $a = 0.00135$: then the penalty pushes everybody up. It
+# would need a memory, such as a running mean of each coordinate's share, and a limit well below $a$. What one would
+# like is the right law for each coordinate *and* no loss of accuracy; coordinate quantiles come nearer to the first and
+# miss the second (section 11). We do not know of a way to both.
 #
 # </details>
 
@@ -996,12 +1033,12 @@ for one in json.loads(Path("results/experiments/wake.json").read_text()):
 # - A step of Rectified LpJEPA is a handful of lines: two views, one network, a mean of squares, and a comparison of
 #   sorted projections.
 # - Trained without labels, features become useful, and their share of zeros follows $\mu$ roughly as Eq. 11 predicts.
-# - Both halves of the rectification are needed: without the ReLU there are no zeros, without the rectified target nobody
-#   asks for their number.
+# - Both halves of the rectification are needed: without the ReLU there are no zeros, without the rectified target
+#   nobody asks for their number.
 # - Open here, and the subject of longer runs on a GPU: the trade-off on CIFAR-100 at 100 epochs and more, several seeds
 #   at every point, and whether coordinates that take part make better features at equal sparsity.
 #
 # **Read on.** Y. Kuang, Y. Dagade, T. G. J. Rudner, R. Balestriero, Y. LeCun, *Rectified LpJEPA: Joint-Embedding
-# Predictive Architectures with Sparse and Maximum-Entropy Representations*, arXiv:2602.01456 · R. Balestriero, Y. LeCun,
-# *LeJEPA: Provable and Scalable Self-Supervised Learning Without the Heuristics*, arXiv:2511.08544 · K. He, X. Zhang,
-# S. Ren, J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016.
+# Predictive Architectures with Sparse and Maximum-Entropy Representations*, arXiv:2602.01456 · R. Balestriero, Y.
+# LeCun, *LeJEPA: Provable and Scalable Self-Supervised Learning Without the Heuristics*, arXiv:2511.08544 · K. He, X.
+# Zhang, S. Ren, J. Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016.

@@ -74,7 +74,7 @@ class PretrainConfig:
     weight_decay: float = _option(1e-4, "AdamW's weight decay")
     seed: int = _option(0, "seed of everything random in the run")
     device: str = _option("auto", "auto (CUDA if there is one, else CPU), cpu, cuda or mps")
-    cuda_graph: bool = _option(False, "on CUDA, launch a step's kernels as one CUDA graph; the numbers are the same")
+    cuda_graph: bool = _option(False, "on CUDA, launch a step's kernels as one CUDA graph")
     checkpoint_seconds: float = _option(60.0, "least time between two checkpoints; one is always written at the end")
 
     def __post_init__(self):
@@ -130,9 +130,10 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         (result, model): the content of ``result.json`` (config, provenance, epochs, final) and the trained network.
 
     Raises:
+        ValueError: if the device is not there, or the configuration does not fit it, the data or the backbone.
         DataError: if the data is missing or damaged.
-        RunError: if the folder cannot be written or holds another run, if the checkpoint cannot be used, or if the
-            loss is no longer finite.
+        RunError: if the folder cannot be written, is in use or holds another run, if the checkpoint cannot be used, if
+            memory runs out, if the device lacks an operation, or if loss or weights are no longer finite.
     """
     device, lock = parallel.start(choose_device(config.device)), None
     try:
@@ -225,14 +226,15 @@ def train(run, progress=True):
 def train_step(run, batch):
     """One step of Eq. 14–15 on the images with the given indices (with several ranks, this rank's share of them).
 
-    Returns the METRICS, still on the device. Raises RunError if memory runs out or, on the CPU, at NaN.
+    Returns the METRICS, still on the device. Raises RunError if memory runs out, if the device lacks an operation, if
+    the step cannot be a CUDA graph, or, on the CPU, at NaN.
     """
     try:
         return _train_step(run, batch)
     except ValueError as error:
         hint = ". A lower lr may help." if "NaN" in str(error) else ""  # on the CPU the losses refuse NaN by themselves
         raise RunError(f"training stopped at step {run.step + 1}: {error}{hint}") from error
-    except NotImplementedError as error:  # an operation that torch has not for this device
+    except NotImplementedError as error:  # an operation that torch lacks on this device
         raise RunError(f"device '{run.device.type}' lacks what this configuration needs: {error}") from error
     except RuntimeError as error:
         if _is_out_of_memory(error):
@@ -322,7 +324,7 @@ def has_fast_bfloat16(device):
     """Whether a device computes in bfloat16 faster than in float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # oneDNN says that it supports bfloat16 wherever there is AVX-512; without these instructions it only emulates it.
+    # x86 alone. oneDNN says that it supports bfloat16 wherever there is AVX-512; without these it only emulates it.
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
@@ -384,7 +386,7 @@ class Run:
 
     def log(self, pending, end_of_epoch):
         """Read the metrics of the last steps, stop on NaN, append a line to the log and close the epoch if it ends."""
-        metrics = parallel.average(torch.stack(pending)).cpu()  # the only place where the loop waits for the device
+        metrics = parallel.average(torch.stack(pending)).cpu()  # here the loop waits for the device
         finite = metrics[:, 0].isfinite()
         if not finite.all():
             step = self.step - len(pending) + 1 + int((~finite).nonzero()[0])
@@ -473,9 +475,10 @@ class Run:
         _global_generators(self.device, everywhere)
         self.epochs, self.epoch_metrics = state["epochs"], state["epoch_metrics"]
         self.earlier_seconds = state["seconds"]
-        earlier = state["provenance"].pop("earlier", [])  # of the parts that were run elsewhere or by other code
-        if state["provenance"] != self.provenance:
-            earlier.append(state["provenance"])
+        before = state.get("provenance", {})  # files of older versions have none
+        earlier = before.pop("earlier", [])  # of the parts that were run elsewhere or by other code
+        if before and before != self.provenance:
+            earlier.append(before)
         if earlier:
             self.provenance = self.provenance | {"earlier": earlier}
         if parallel.rank() == 0:
@@ -502,7 +505,7 @@ def expected_nonzero_fraction(config):
 
 
 def provenance(run):
-    """Where a result comes from: commit, date, versions, hardware and the data's checksums."""
+    """Where a result comes from: commit (git's, else the variable RLPJEPA_COMMIT), date, versions, hardware, data."""
     try:
         git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
         commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()

@@ -425,6 +425,7 @@ def wait_for_a_checkpoint(run_dir, alive):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a process of its own")
 def test_interrupted_in_a_terminal_and_in_a_notebook_ends_with_the_same_bits(tmp_path):
     start_new_kernel = pytest.importorskip("jupyter_client.manager").start_new_kernel
     script = (
@@ -446,12 +447,17 @@ sys.exit(module.main(arguments + sys.argv[2:]))
     manager, client = start_new_kernel(cwd=tmp_path)
     try:
         begin = INTERRUPTED + 'pretrain(PretrainConfig(**options), "b", progress=False)'
-        client.execute(begin)
+        sent = client.execute(begin)
         wait_for_a_checkpoint(tmp_path / "b", manager.is_alive)
         manager.interrupt_kernel()
-        assert client.get_shell_msg(timeout=60)["content"]["ename"] == "KeyboardInterrupt"
-        client.execute('pause = 0\npretrain(PretrainConfig(**options), "b", resume=True, progress=False)')
-        assert client.get_shell_msg(timeout=60)["content"]["status"] == "ok"
+        reply = {}
+        while (
+            reply.get("parent_header", {}).get("msg_id") != sent
+        ):  # the kernel may still be answering earlier questions
+            reply = client.get_shell_msg(timeout=60)
+        assert reply["content"]["ename"] == "KeyboardInterrupt"
+        go_on = 'pause = 0\npretrain(PretrainConfig(**options), "b", resume=True, progress=False)'
+        assert client.execute(go_on, reply=True, timeout=120)["content"]["status"] == "ok"
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
@@ -481,6 +487,32 @@ def test_full_disk_ends_in_one_clear_line_and_resumes_with_the_same_bits(tmp_pat
     assert main([*arguments, str(tmp_path / "whole")]) == 0
     parts, whole = (load_checkpoint(tmp_path / name)[0] for name in ("parts", "whole"))
     assert same(parts["model"], whole["model"]) and parts["step"] == 15
+
+
+@pytest.mark.usefixtures("training_only")
+def test_checkpoint_of_an_older_version_has_no_provenance(tmp_path, monkeypatch):
+    interrupt_at(monkeypatch, 8)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(dataclasses.replace(TINY, checkpoint_seconds=0.0), tmp_path, progress=False)
+    state, _ = load_checkpoint(tmp_path)
+    del state["provenance"]
+    save_checkpoint(tmp_path, state)
+    monkeypatch.undo()
+    run = Run(TINY, tmp_path)
+    run.restore()
+    assert run.step == state["step"] and "earlier" not in run.provenance
+
+
+def test_commit_of_a_copy_without_its_history(tmp_path, monkeypatch):
+    def no_git(*_, **__):
+        raise FileNotFoundError("git")
+
+    run = Run(TINY, tmp_path)
+    monkeypatch.setattr(module.subprocess, "run", no_git)
+    monkeypatch.delenv("RLPJEPA_COMMIT", raising=False)
+    assert module.provenance(run)["commit"] is None
+    monkeypatch.setenv("RLPJEPA_COMMIT", "c0ffee")
+    assert module.provenance(run)["commit"] == "c0ffee"
 
 
 @pytest.mark.usefixtures("training_only")
@@ -824,6 +856,15 @@ def test_operation_that_a_device_lacks(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "sample_rgg", lacking)
     with pytest.raises(RunError, match="device 'cpu' lacks what this configuration needs: The operator 'aten::_stand"):
         pretrain(TINY, tmp_path, progress=False)
+
+
+def test_step_that_cannot_be_recorded(monkeypatch):
+    def fails(run, batch):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(module, "_train_step", fails)
+    with pytest.raises(RunError, match="fails as a CUDA graph .*is capturing.*: try without cuda_graph"):
+        train_step(SimpleNamespace(config=TINY, graph=object()), None)
 
 
 def test_other_errors_pass_unchanged(tmp_path, monkeypatch):

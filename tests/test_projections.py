@@ -363,6 +363,22 @@ def closed_form(p, mu, t):
     return math.exp(-(mu**2) / 2) / 2 * scipy.special.wofz((t - 1j * mu) / math.sqrt(2))
 
 
+@pytest.mark.parametrize("c", [torch.ones(2, 3).long(), torch.ones(3), torch.ones(0, 3), torch.ones(2, 0)])
+def test_characteristic_function_of_bad_directions(c):
+    law = RectifiedGeneralizedGaussian(torch.tensor(0.0), 1.0, 1.0)
+    with pytest.raises(ValueError, match=r"directions must be floating point of shape \(N, D\), got"):
+        projections.projected_characteristic_function(law, c, torch.tensor([1.0]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_characteristic_function_of_half_precision_directions(dtype):
+    law = RectifiedGeneralizedGaussian(torch.tensor(0.0), 1.0, 1.0)
+    c, t = torch.tensor([[0.6, 0.8]]).to(dtype), torch.tensor([0.5, 2.0])
+    got = projections.projected_characteristic_function(law, c, t)
+    assert got.dtype == torch.complex64
+    assert torch.equal(got, projections.projected_characteristic_function(law, c.float(), t))
+
+
 @pytest.mark.parametrize(("p", "mu"), [(1, -2.0), (1, 0.0), (2, -2.0), (2, 0.0), (2, 1.5)])
 def test_the_reference_itself(p, mu):
     t = np.linspace(-8, 8, 9)

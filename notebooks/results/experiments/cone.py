@@ -4,22 +4,25 @@
 
 The ratio of the two measures grows with the norm of the slopes, so their total variation distance is the largest
 difference between the shares of draws, from either measure, in which that norm exceeds a limit: the statistic of the
-Kolmogorov-Smirnov test. For p < 1/2 the squared norm is, in high dimension, a sum of independent numbers without a mean,
-whose law is near a positive stable one; the limit of the distance comes from draws of that. Takes some minutes; writes
-cone.json beside this file.
+Kolmogorov-Smirnov test. For p < 1/2 the squared norm is, in high dimension, a sum of independent
+numbers without a mean, whose law is near a positive stable one; the limit of the distance comes from draws of that.
+Takes some minutes of one thread; writes cone.json beside this file.
 """
 
+import datetime
 import json
 import math
 import pathlib
+import platform
 
 import numpy as np
+import scipy
 import scipy.stats
 import torch
 
 from rlpjepa import sample_cone, sample_surface
 
-SHAPES, DIMENSIONS = (0.25, 0.4, 0.5, 0.6, 0.75), (2, 8, 32, 128, 512, 4096)
+SHAPES, DIMENSIONS = (0.25, 0.4, 0.5, 0.6, 0.75), (2, 8, 32, 128, 512, 2048)
 DRAWS, BLOCK = 10_000, 1000
 
 
@@ -30,7 +33,7 @@ def norms_of_slopes(sample, d, p, generator):
 
 
 def limit(p):
-    """The distance that is left as d grows, for p < 1/2: E max(1 - ρ, 0) with ρ a root of a stable number, of mean 1."""
+    """The distance that is left as d grows, p < 1/2: E max(1 - ρ, 0) with ρ the root of a stable number, of mean 1."""
     alpha = 1 / (2 - 2 * p)
     scale = math.cos(math.pi * alpha / 2) ** (1 / alpha)  # then E exp(-s x) = exp(-s^alpha)
     x = scipy.stats.levy_stable.rvs(alpha, 1, scale=scale, size=10**6, random_state=np.random.default_rng(0))
@@ -39,6 +42,7 @@ def limit(p):
 
 
 def main():
+    torch.set_num_threads(1)
     generator, table = torch.Generator().manual_seed(0), {}
     for p in SHAPES:
         table[str(p)] = {}
@@ -48,7 +52,16 @@ def main():
         print(f"p = {p}: {table[str(p)]}", flush=True)
     limits = {str(p): round(float(limit(p)), 4) for p in SHAPES if p < 0.5}
     print("limits:", limits)
-    record = {"draws": DRAWS, "distance": table, "limit": limits}
+    record = {
+        "draws": DRAWS,
+        "distance": table,
+        "limit": limits,
+        "provenance": {
+            "date": datetime.date.today().isoformat(),
+            "versions": {"torch": torch.__version__, "numpy": np.__version__, "scipy": scipy.__version__},
+            "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        },
+    }
     pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
 
 
