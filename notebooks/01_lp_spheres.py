@@ -278,10 +278,10 @@ for p in (2, 1, 0.75, 0.5, 0.25):
 
 # %% tags=["slide"]
 looks = {
-    2: (COLORS["gaussian"], "-"),
+    2: (COLORS["gaussian"], "--"),
     1: (COLORS["laplace"], "-"),
     0.75: (COLORS["theory"], "--"),
-    0.5: (COLORS["theory"], "-."),
+    0.5: ("#CC79A7", "-."),
     0.25: (COLORS["theory"], ":"),
 }
 with style():
@@ -350,7 +350,8 @@ show(
 )
 
 # %% [markdown]
-# *Unit ℓp spheres in space; the colour is the distance from the origin, shaded by a light from one side. As $p$ falls
+# *Unit ℓp spheres in space; the colour is the distance from the origin, shaded by a light from one side (compare hues, not
+# brightness). As $p$ falls
 # the faces sink and only the six spikes stay far out: a point there has one large coordinate and two small ones.*
 #
 # And the same surfaces, without $p = 4$, to turn by hand: drag to turn, choose $p$ with the buttons below. Where the
@@ -890,7 +891,13 @@ with style():
     for p, name in ((1, "laplace"), (2, "gaussian")):
         ax.axvline(p, color=COLORS[name], linestyle="--", label=f"p = {p}: the distance is 0")
     marks = (0.25, 0.5, 0.75, 1.5)
-    ax.plot(marks, [in_plane[p] for p in marks], "o", color=COLORS["measurement"], label="the numbers above")
+    ax.plot(
+        marks,
+        [in_plane[p] for p in marks],
+        "o",
+        color=COLORS["measurement"],
+        label="p = 0.25, 0.5, 0.75, 1.5 (printed)",
+    )
     ax.set(xscale="log", xlabel="p", ylabel="total variation distance", ylim=(1e-3, 1))
     ax.set_xticks([0.25, 0.5, 1, 2, 4, 8, 16], ["0.25", "0.5", "1", "2", "4", "8", "16"])
     ax.set_xticks([], minor=True)
@@ -963,10 +970,10 @@ print("agrees (entropy to 1e-8, the position of the maximum to one step of the g
 # %% tags=["slide"]
 with style():
     fig, ax = plt.subplots(figsize=(7, 3.6))
-    looks = {0.5: ("theory", "-."), 1: ("laplace", "-"), 2: ("gaussian", "--"), 4: ("muted", ":")}
-    for p, (name, line) in looks.items():
-        ax.plot(shapes, curves[p], line, color=COLORS[name], label=f"p = {p}")
-        ax.plot([p], [0], "o", color=COLORS[name], clip_on=False)
+    looks = {0.5: ("#CC79A7", "-."), 1: (COLORS["laplace"], "-"), 2: (COLORS["gaussian"], "--"), 4: ("#56B4E9", ":")}
+    for p, (color, line) in looks.items():
+        ax.plot(shapes, curves[p], line, color=color, label=f"p = {p}")
+        ax.plot([p], [0], "o", color=color, clip_on=False)
     ax.set(xscale="log", ylim=(-0.7, 0.0), xlabel="shape q of the competing law", ylabel="entropy difference (nats)")
     ax.set_title(r"Entropy of $\mathcal{GN}_q$ less that of $\mathcal{GN}_p$ at the same $\mathbb{E}|z|^p$", pad=12)
     ax.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
@@ -1066,7 +1073,7 @@ with style():
     curve = mode_by_search(fine, lambda w: lam * w.abs() ** p, s)
     for part in (fine < -threshold, fine.abs() < threshold, fine > threshold):
         label = "prior with p = 1/2" if part[0] else None
-        ax.plot(fine[part], curve[part], "-.", color=COLORS["theory"], label=label)
+        ax.plot(fine[part], curve[part], "-.", color="#CC79A7", label=label)
     ax.set(xlabel=r"least-squares value $\hat{w}$", ylabel="posterior mode $w$", title="What a prior does to a weight")
     ax.legend(loc="upper left")
 show(

@@ -258,7 +258,7 @@ for panel, points, title in zip(panels, (before, after), ("before: z", "after: x
     for count, (label, color, marker) in marks.items():
         chosen = points[:1200][active[:1200] == count]
         panel.scatter(chosen[:, 0], chosen[:, 1], s=14, color=color, marker=marker, linewidth=0.9, label=label)
-    panel.set(xlabel="first coordinate", title=title, aspect="equal", xlim=(-3.6, 3.6), ylim=(-3.6, 3.6))
+    panel.set(xlabel="first coordinate", title=title, aspect="equal", xlim=(-3.9, 3.9), ylim=(-3.9, 3.9))
 panels[0].set_ylabel("second coordinate")
 panels[1].annotate(
     "a quarter of all points\nlies on this one", (0, 0), (-3.2, -2.4), arrowprops={"arrowstyle": "->"}, fontsize=10
@@ -750,7 +750,7 @@ left.minorticks_off()
 left.set_title(r"same $E|z-\mu|^p$: the best shape is $p$")
 left.legend(loc="lower center")
 labels = {-1.0: r"$E(z+1)^2$ fixed", 0.0: r"$E\,z^2$ fixed"}
-for center, line, color in ((-1.0, "-", COLORS["rectified"]), (0.0, "--", COLORS["measurement"])):
+for center, line, color in ((-1.0, "-", COLORS["rectified"]), (0.0, "--", "#CC79A7")):
     right.plot(locations, by_center[center], line, color=color, label=labels[center])
     right.plot([center], [by_center[center].max()], "o", color=color)
 right.set(xlabel="location m of the competitor", ylabel="entropy (nats)", ylim=(0.28, 0.36))
@@ -971,13 +971,13 @@ for p in (0.5, 1.0, 2.0):
     panel.plot(100 * wanted, mu_for_l0(1 - wanted, p), label=f"p = {p:g}", **P_STYLE[p])
     panel.plot([100 * ZEROS], [mu_for_l0(1 - ZEROS, p)], "o", color=P_STYLE[p]["color"])
 panel.axhline(0, color=COLORS["muted"], linewidth=0.8)
-panel.axvline(100 * ZEROS, color=COLORS["muted"], linewidth=0.8)
+panel.axvline(100 * ZEROS, color=COLORS["muted"], linewidth=0.8, label=f"{ZEROS:.0%} zeros, as above")
 panel.set(xlabel="wanted zeros (%)", ylabel="μ (unit variance before)", xlim=(0, 100), ylim=(-3.5, 2.5))
 panel.legend(loc="lower left")
 show(
     figure,
     alt="The location mu that gives a wanted percentage of zeros, for p = 0.5, 1 and 2. All curves pass through zero at 50 "
-    "percent and fall steeply near 100 percent.",
+    "percent and fall steeply near 100 percent. Dots mark the share of zeros used above.",
 )
 
 # %% [markdown]

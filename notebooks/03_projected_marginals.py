@@ -193,19 +193,19 @@ with style():
     looks = (
         ("KL of the cloud, kernel", COLORS["measurement"], "s-"),
         ("KL of the cloud, neighbours", COLORS["measurement"], "o--"),
-        ("KL of shadows, kernel", COLORS["gaussian"], "s-"),
-        (r"$W_2^2$ of shadows", COLORS["gaussian"], "^:"),
+        ("KL of shadows, kernel", COLORS["rectified"], "s-"),
+        (r"$W_2^2$ of shadows", COLORS["rectified"], "^:"),
     )
     for column, (label, color, line) in enumerate(looks):
         left.plot(dims, errors[:, column], line, color=color, label=label, markersize=5)
     left.set(ylabel="root mean square error", title="What shadows gain: the error does not explode")
     left.legend(loc="upper left")
-    right.axhline(delta**2 / 2, color=COLORS["measurement"], linestyle="--", label="KL of the cloud, exact")
+    right.axhline(delta**2 / 2, color=COLORS["theory"], linestyle="--", label="KL of the cloud, exact")
     right.plot(
         dims, delta**2 / torch.tensor(dims), color=COLORS["theory"], label=r"$W_2^2$ of shadows, exact: $\delta^2/d$"
     )
     right.plot(
-        dims, averages[:, 3], "^:", color=COLORS["gaussian"], label=r"$W_2^2$ of shadows, measured", markersize=5
+        dims, averages[:, 3], "^:", color=COLORS["rectified"], label=r"$W_2^2$ of shadows, measured", markersize=5
     )
     right.plot(dims, floors, "x", color=COLORS["muted"], label="the same without a shift: noise")
     right.set(ylabel="value for a shift of 1", title="What they cost: the signal shrinks", ylim=(1e-3, 20))
@@ -464,13 +464,16 @@ grid = np.linspace(-3, 3, 200)
 with style():
     figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.5), sharex=True, sharey=True)
     for panel, (name, cloud), color in zip(panels, clouds.items(), ("gaussian", "rectified")):
-        for c in line_at(torch.arange(45, 226, 15)):
+        width = 3 if color == "gaussian" else 1  # on the left all thirteen lie under the dashed line
+        for i, c in enumerate(line_at(torch.arange(45, 226, 15))):
             shadow = (cloud @ c).sort().values
-            panel.plot((shadow - shadow.mean()) / shadow.std(), levels, color=COLORS[color], linewidth=1)
+            label = None if i else "13 shadows"
+            standard = (shadow - shadow.mean()) / shadow.std()
+            panel.plot(standard, levels, color=COLORS[color], linewidth=width, label=label)
         panel.plot(grid, stats.norm.cdf(grid), "--", color=COLORS["theory"], label="N(0, 1)")
         panel.set(xlabel="shadow, standardised", xlim=(-3, 3), title=name)
+        panel.legend(loc="upper left")
     panels[0].set_ylabel("distribution function")
-    panels[0].legend()
 show(
     figure,
     alt="Left: the standardised distribution functions of thirteen shadows of a correlated Gaussian lie on one curve, that of the "
@@ -603,6 +606,7 @@ with style():
             label=label,
         )
         below = below + part
+        panel.plot(s[1:], below[1:], color=COLORS["theory"], linewidth=0.6)
     panel.plot(s[1:], below[1:], color=COLORS["theory"], label="sum, exact")
     panel.stairs(counted[1] / width, edges, color=COLORS["measurement"], linewidth=1.2, label=f"{draws:,} draws")
     panel.bar([-0.12], [counted[0]], width=0.16, color=COLORS["measurement"], alpha=0.35, label="draws at 0 (a mass)")
@@ -755,7 +759,7 @@ show(
 # And the same to turn by hand: drag the slider. Where the page is only a page, a still picture stands in its place.
 
 # %% tags=["nbval-ignore-output"]
-line = np.linspace(-3.6, 3.6, 120)
+line = np.sort(np.append(np.linspace(-3.6, 3.6, 120), [-1e-6, 1e-6]))  # both sides of the jump at zero
 
 
 def traces_at(j):
@@ -868,8 +872,8 @@ show(
     figure,
     alt="Left: the exact density of the shadow starts high, rises a little and falls; the nearest RGG starts lower and has a "
     "sharp peak further to the right. Right: the KS distance to the nearest RGG against the angle: zero on the axis, between a "
-    "hundredth and a few hundredths for positive angles, and a few tenths for negative ones, all above what a million draws "
-    "can resolve.",
+    "hundredth and a few hundredths for positive angles, and a few tenths for negative ones; off the axis all above what a "
+    "million draws can resolve.",
 )
 
 # %% [markdown]
@@ -1134,9 +1138,12 @@ with style():
         name = "laplace" if p == 1 else "gaussian"
         look = {"color": COLORS[name], "marker": markers[mu], "linestyle": "-" if p == 1 else "--", "markersize": 6}
         left.plot(dims, values, **look)
-        right.plot(active[p, mu], values, **look | {"linestyle": ""})
+        face = "none" if p == 1 else COLORS[name]  # open marks show what lies on what
+        right.plot(active[p, mu], values, **look | {"linestyle": "", "markerfacecolor": face})
     for mu, marker in markers.items():
         right.plot([], [], marker, color=COLORS["muted"], label=f"μ = {mu:g}")
+    right.plot([], [], "o", color=COLORS["laplace"], markerfacecolor="none", label="p = 1: open")
+    right.plot([], [], "o", color=COLORS["gaussian"], label="p = 2: filled")
     left.plot([], [], "-", color=COLORS["laplace"], label="p = 1")
     left.plot([], [], "--", color=COLORS["gaussian"], label="p = 2")
     right.annotate("noise of a batch of 256", (0.03, 0.058), fontsize=9)

@@ -95,7 +95,7 @@ def mean_and_error(values):
 LOOK = {
     "SIGReg": {"color": COLORS["gaussian"], "linestyle": "--", "marker": "s", "markersize": 4},
     "RDMReg": {"color": COLORS["rectified"], "linestyle": "-", "marker": "o", "markersize": 4},
-    "one-sample": {"color": COLORS["laplace"], "linestyle": "-.", "marker": "^", "markersize": 4},
+    "one-sample": {"color": "#CC79A7", "linestyle": "-.", "marker": "^", "markersize": 4},
 }
 
 # %% [markdown] tags=["slide"]
@@ -645,6 +645,8 @@ film.update_layout(
 with style():
     still, panel = plt.subplots(figsize=(4, 4))
 panel.scatter(*points.T, s=9, color=COLORS["measurement"], linewidth=0)
+arrow = {"arrowprops": {"arrowstyle": "->"}, "fontsize": 9}
+panel.annotate("a quarter of all points", (0, 0), (0.8, 3.4), **arrow)
 panel.set(xlabel="first coordinate", ylabel="second coordinate", aspect="equal", xlim=(-0.3, 4), ylim=(-0.3, 4))
 alt = "Film of 256 points in the plane that move from a round blob onto the axes, the origin and the quadrant between."
 bundle = {
@@ -844,8 +846,9 @@ panels[0].legend()
 for offset, (what, color, hatch) in zip(
     (-0.19, 0.19), (("loss", COLORS["rectified"], ""), ("gradient", "white", "///"))
 ):
-    panels[1].barh([k + offset for k in range(len(pairs))], [ratios[what][name][0] for name in pairs], 0.36,
-                   color=color, hatch=hatch, edgecolor=COLORS["rectified"], label=what)  # fmt: skip
+    bars = panels[1].barh([k + offset for k in range(len(pairs))], [ratios[what][name][0] for name in pairs], 0.36,
+                          color=color, hatch=hatch, edgecolor=COLORS["rectified"], label=what)  # fmt: skip
+    panels[1].bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
 panels[1].set_yticks(range(len(pairs)), [name.replace(", D", "\nD") for name in pairs])
 panels[1].legend(loc="center right")
 panels[1].axvline(1, color=COLORS["theory"], linestyle="--", linewidth=1)
@@ -1124,7 +1127,8 @@ for row, (d, kind) in enumerate(kinds):
                    markerfacecolor=COLORS["measurement"] if kept == "relu" else "none",
                    label=mark[kept][2] if row == 0 else None)  # fmt: skip
 right.axvline(settings["expected_nonzero"], color=COLORS["theory"], linestyle=":")
-right.set_yticks(range(len(kinds)), [f"{kind}, D = {d}" for d, kind in kinds])
+added = {"axes": "random + axes", "quantiles": "random + quantiles"}
+right.set_yticks(range(len(kinds)), [f"{added.get(kind, kind)}, D = {d}" for d, kind in kinds])
 right.invert_yaxis()
 right.set(xlabel="non-zero fraction at the end", xlim=(0, 1), title="rate .01, a mark for each seed")
 right.legend(loc="upper left")

@@ -300,7 +300,7 @@ panel.hist(
     active.numpy(), bins=range(0, CONFIG.dim, 4), density=True, color=COLORS["measurement"], alpha=0.6, label="measured"
 )
 panel.plot(count, binomial.log_prob(count).exp(), color=COLORS["theory"], linestyle="--", label="target (binomial)")
-panel.set(xlabel="non-zero entries of z per test image", ylabel="density", xlim=(0, CONFIG.dim))
+panel.set(xlabel="non-zero entries of z per test image", ylabel="density", xlim=(active.min() - 15, 0.7 * CONFIG.dim))
 panel.legend()
 show(
     figure,
@@ -327,8 +327,8 @@ show(
 )
 
 # %% [markdown]
-# The rarest coordinate comes nearest to one motif; the others mix motifs that look alike in part, such as rings, discs
-# and squares. (Your run may show other coordinates.) Nobody named the motifs: the network was only told which views
+# The rarest coordinate comes nearest to one motif; the others mix motifs that look alike in part, such as one, two
+# and three bars. (Your run may show other coordinates.) Nobody named the motifs: the network was only told which views
 # belong together, and to spread out. Mind that twelve images are only the far end: a coordinate that is on for 50 % is
 # on for a thousand of these 2000. At $\mu = 0$ features are not sparse enough to be *for* one thing; section 12 has a
 # sheet of sparser ones.
@@ -613,7 +613,8 @@ ratios = [(1 - zeros[pair]) / result["final"]["expected_nonzero_fraction"] for p
 print(f"measured by predicted share: {min(ratios):.2f} to {max(ratios):.2f}")
 show(
     plot_sparsity(list(five.values())),
-    alt="Measured against predicted share of non-zero entries on CIFAR-100, on log axes: the points lie on the diagonal.",
+    alt="Measured against predicted share of non-zero entries on CIFAR-100, on log axes: the points lie on the diagonal or "
+    "near it.",
 )
 assert 0.5 < min(ratios) and max(ratios) < 2
 
@@ -624,12 +625,12 @@ assert 0.5 < min(ratios) and max(ratios) < 2
 
 # %% tags=["claim-F3", "slide"]
 published = json.loads(Path("results/published/tradeoff.json").read_text())["curves"]
-curves = [(f"post, {name}", curve["zeros"], curve["accuracy"]) for name, curve in published.items()]
+curves = [(f"post, {name} (features not said)", curve["zeros"], curve["accuracy"]) for name, curve in published.items()]
 show(
     plot_tradeoff(list(five.values()), curves),
     alt="Probe accuracy against the fraction of zeros on CIFAR-100 after five epochs: the curves of p = 1 and p = 2 lie on "
     "each other and are nearly level up to 98 percent of zeros; then p = 1 falls a little, and p = 2, at still more zeros, "
-    "to half. The post's curves lie far above.",
+    "to half. Projector: lower, and falling earlier. The post's curves lie far above.",
 )
 probe = {pair: result["final"]["encoder_probe"] for pair, result in five.items()}
 mild = [probe[p, mu] for p, mu in probe if zeros[p, mu] < 0.98]

@@ -68,12 +68,12 @@ def plot_training(result):
         figure = Figure(figsize=(11, 3.2))
         loss, sparsity, accuracy = figure.subplots(1, 3)
         terms = {
-            "total": ([e["loss"] for e in epochs], COLORS["theory"], "-"),
+            "total": ([e["loss"] for e in epochs], COLORS["measurement"], "-"),
             "invariance × weight": (
-                [config["invariance_weight"] * e["invariance"] for e in epochs], COLORS["laplace"], "--",
+                [config["invariance_weight"] * e["invariance"] for e in epochs], "#CC79A7", "--",
             ),
             "regularizer × weight": (
-                [config["regularizer_weight"] * e["regularizer"] for e in epochs], COLORS["gaussian"], "-.",
+                [config["regularizer_weight"] * e["regularizer"] for e in epochs], "#56B4E9", "-.",
             ),
         }  # fmt: skip
         for label, (values, color, line) in terms.items():
@@ -170,7 +170,7 @@ def plot_sparsity(results):
 
 
 def plot_tradeoff(results, published=()):
-    """Accuracy against the fraction of zeros in the projector's output: encoder and projector, linear probe.
+    """Accuracy against the fraction of zeros in the projector's output, from .05 to .9999: encoder and projector.
 
     Args:
         results: contents of result files, all of one dataset, one network and one number of epochs.
@@ -193,9 +193,10 @@ def plot_tradeoff(results, published=()):
                 panel.plot(*zip(*points, strict=True), **look)
             for dashes, (label, zeros, accuracy) in zip(cycle(("--", ":")), published, strict=False):
                 panel.plot(zeros, accuracy, dashes, color=COLORS["muted"], marker=".", label=label)
-            panel.set(
-                xlabel="fraction of zeros in z", title=f"{features.capitalize()} features", xlim=(0, 1.02), ylim=0
-            )
+            panel.set(xlabel="fraction of zeros in z", title=f"{features.capitalize()} features", ylim=0)
+            panel.set(xscale="logit", xlim=(0.05, 0.9999))  # the last per cent matter as much as the first
+            panel.set_xticks([0.1, 0.5, 0.9, 0.99, 0.999], ["0.1", "0.5", "0.9", "0.99", "0.999"])
+            panel.minorticks_off()
         panels[0].set_ylabel("linear probe, test accuracy")
         panels[0].legend(loc="lower left")
     return figure
