@@ -238,7 +238,7 @@ print(f"{result['final']['seconds']:.0f} s in all, on {result['provenance']['har
 show(
     plot_training(result),
     alt="Left: the regularizer falls over the epochs; the invariance term rises at first and then falls slowly. Middle: the "
-    "non-zero fraction of z stays near the dashed line at one half. Right: test accuracy of kNN and linear probe, larger for the encoder than for the projector.",
+    "non-zero fraction of z comes to the dashed line at one half. Right: test accuracy of kNN and linear probe, larger for the encoder than for the projector.",
 )
 
 # %% [markdown]

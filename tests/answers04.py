@@ -140,7 +140,7 @@ ANSWERS = {
             (lambda k, d: (1 - math.sqrt(1 - k / d)) ** 2, "not the square at the mean"),
             (lambda k, d: 1 - math.sqrt(1 - k / d), "mean of its *square*"),
             (lambda k, d: (k / d) ** 2, "square of a variance's error"),
-            (lambda k, d: 3 * k**2 / (4 * d**2), "with 4 of 4 coordinates dead"),
+            (lambda k, d: 3 * k**2 / (4 * d**2), "with 8 of 16 coordinates dead"),
             (lambda k, d: price_by_quadrature(k, d) + 0.023, "is more than the right loss"),
         ],
     ),
