@@ -55,9 +55,10 @@ import torch
 from IPython.display import display
 
 from rlpjepa import rdmreg_loss
-from rlpjepa.figures import COLORS, png_bytes, show, style
+from rlpjepa.figures import COLORS, STYLE, png_bytes, show
 from rlpjepa.spheres import lp_norm, sample_cone, sample_surface, surface_density
 
+plt.rcParams.update(STYLE)  # how figures look
 torch.set_num_threads(1)  # for tensors as small as these, waiting for a second thread costs more than it saves
 
 # %% [markdown] tags=["slide"]
@@ -158,13 +159,12 @@ print("linear map, views that differ in one coordinate: column 1 of W as before,
 print("agrees")
 
 # %% tags=["slide"]
-with style():
-    fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharex=True, sharey=True)
-    panels = {"before training": z_before, "invariance alone (Eq. 2)": z_alone, "with a target (Eq. 3)": z_target}
-    for ax, (title, z) in zip(axes, panels.items()):
-        ax.scatter(*(z - z.mean(0)).T, c=x[:, 0], cmap="cividis", s=9)
-        ax.set(title=title, xlabel="feature $z_1$, centred", aspect="equal", xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
-    axes[0].set_ylabel("feature $z_2$, centred")
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharex=True, sharey=True)
+panels = {"before training": z_before, "invariance alone (Eq. 2)": z_alone, "with a target (Eq. 3)": z_target}
+for ax, (title, z) in zip(axes, panels.items()):
+    ax.scatter(*(z - z.mean(0)).T, c=x[:, 0], cmap="cividis", s=9)
+    ax.set(title=title, xlabel="feature $z_1$, centred", aspect="equal", xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
+axes[0].set_ylabel("feature $z_2$, centred")
 show(
     fig,
     alt="Three scatter plots of 512 two-dimensional features: a slanted patch before training, a single dot after "
@@ -284,15 +284,14 @@ looks = {
     0.5: ("#CC79A7", "-."),
     0.25: (COLORS["theory"], ":"),
 }
-with style():
-    fig, ax = plt.subplots(figsize=(6.6, 4.8))
-    for p, (color, line) in looks.items():
-        u = unit_curve(p)
-        for sign in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-            ax.plot(*(u * torch.tensor(sign)).T, line, color=color, label=f"p = {p}" if sign == (1, 1) else None)
-    ax.set(xlabel="$u_1$", ylabel="$u_2$", aspect="equal", title="Unit ℓp spheres in the plane")
-    ax.set(xticks=(-1, -0.5, 0, 0.5, 1), yticks=(-1, -0.5, 0, 0.5, 1))
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+fig, ax = plt.subplots(figsize=(6.6, 4.8))
+for p, (color, line) in looks.items():
+    u = unit_curve(p)
+    for sign in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        ax.plot(*(u * torch.tensor(sign)).T, line, color=color, label=f"p = {p}" if sign == (1, 1) else None)
+ax.set(xlabel="$u_1$", ylabel="$u_2$", aspect="equal", title="Unit ℓp spheres in the plane")
+ax.set(xticks=(-1, -0.5, 0, 0.5, 1), yticks=(-1, -0.5, 0, 0.5, 1))
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 show(
     fig,
     alt="Five nested curves around the origin: a circle for p = 2, a diamond for p = 1, and for p = 0.75, 0.5 and 0.25 "
@@ -335,14 +334,13 @@ def draw_surface(ax, p):
     ax.tick_params(labelsize=8, pad=-3)
 
 
-with style():
-    fig = plt.figure(figsize=(9, 6.2))
-    fig.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))  # room for the labels on the left
-    for number, p in enumerate((4, 2, 1, 0.75, 0.5, 0.25), start=1):
-        draw_surface(fig.add_subplot(2, 3, number, projection="3d"), p)
-    colorbar = fig.colorbar(plt.cm.ScalarMappable(cmap="cividis"), ax=fig.axes, shrink=0.5, pad=0.06)
-    colorbar.ax.set_title("distance from\nthe origin", fontsize=10, pad=10)
-    colorbar.set_ticks([0, 0.5, 1], labels=["0", "0.5", "1 or more"])
+fig = plt.figure(figsize=(9, 6.2))
+fig.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))  # room for the labels on the left
+for number, p in enumerate((4, 2, 1, 0.75, 0.5, 0.25), start=1):
+    draw_surface(fig.add_subplot(2, 3, number, projection="3d"), p)
+colorbar = fig.colorbar(plt.cm.ScalarMappable(cmap="cividis"), ax=fig.axes, shrink=0.5, pad=0.06)
+colorbar.ax.set_title("distance from\nthe origin", fontsize=10, pad=10)
+colorbar.set_ticks([0, 0.5, 1], labels=["0", "0.5", "1 or more"])
 show(
     fig,
     alt="Six surfaces in space: a rounded cube for p = 4, a ball for p = 2, an octahedron for p = 1, and for p = 0.75, "
@@ -380,9 +378,8 @@ live.update_layout(
     ),
     title_text="p = 0.5", width=640, height=600, margin=dict(l=0, r=0, t=40, b=60),
 )  # fmt: skip
-with style():
-    still, ax = plt.subplots(figsize=(4, 4), subplot_kw={"projection": "3d"})
-    draw_surface(ax, 0.5)
+still, ax = plt.subplots(figsize=(4, 4), subplot_kw={"projection": "3d"})
+draw_surface(ax, 0.5)
 alt = "The unit ℓp sphere for p = 0.5, a star with six spikes along the axes, as a surface that can be turned by hand."
 bundle = {
     "application/vnd.plotly.v1+json": json.loads(live.to_json()),
@@ -483,17 +480,14 @@ print("agrees: √d and 1/√2 = 0.71 as d grows, direction uniform and independ
 print(bad_luck(tests))
 
 # %% tags=["slide"]
-with style():
-    fig, ax = plt.subplots(figsize=(8, 3))
-    for d, r in radii.items():
-        ax.hist(r, bins=40, density=True, color=COLORS["gaussian"], alpha=0.5, label="measured" if d == 2 else None)
-        grid = torch.linspace(max(0, d**0.5 - 3.5), d**0.5 + 3.5, 300)
-        ax.plot(grid, scipy.stats.chi(d).pdf(grid), color=COLORS["theory"], label="χ(d)" if d == 2 else None)
-        ax.annotate(f"d = {d}", (max(2.6, d**0.5), 0.7), ha="center", fontsize=10)
-    ax.set(
-        xlabel=r"radius $\|z\|_2$", ylabel="density", ylim=(0, 0.78), xlim=(0, 70), title="A Gaussian cloud is a shell"
-    )
-    ax.legend(loc="center right", bbox_to_anchor=(0.8, 0.5))
+fig, ax = plt.subplots(figsize=(8, 3))
+for d, r in radii.items():
+    ax.hist(r, bins=40, density=True, color=COLORS["gaussian"], alpha=0.5, label="measured" if d == 2 else None)
+    grid = torch.linspace(max(0, d**0.5 - 3.5), d**0.5 + 3.5, 300)
+    ax.plot(grid, scipy.stats.chi(d).pdf(grid), color=COLORS["theory"], label="χ(d)" if d == 2 else None)
+    ax.annotate(f"d = {d}", (max(2.6, d**0.5), 0.7), ha="center", fontsize=10)
+ax.set(xlabel=r"radius $\|z\|_2$", ylabel="density", ylim=(0, 0.78), xlim=(0, 70), title="A Gaussian cloud is a shell")
+ax.legend(loc="center right", bbox_to_anchor=(0.8, 0.5))
 show(
     fig,
     alt="Histograms of the radius for d = 2, 64, 512 and 4096, centred near 1.25, 8, 23 and 64. All four bumps are "
@@ -851,18 +845,17 @@ for name, sample in (("cone measure", sample_cone), ("surface measure", sample_s
 assert tips["cone measure"] < tips["surface measure"] / 5
 
 # %% tags=["slide"]
-with style():
-    fig, axes = plt.subplots(1, 2, figsize=(8, 4), sharex=True, sharey=True)
-    u = unit_curve(0.5, 20_001)
-    for ax, weights, name in zip(axes, cut(0.5)[::-1], ("cone measure: equal areas", "surface measure: equal lengths")):
-        ends = torch.searchsorted(weights.cumsum(0), torch.linspace(0, 1, 13, dtype=torch.float64)).clamp(max=20_000)
-        for k, (start, end) in enumerate(zip(ends[:-1], ends[1:])):
-            wedge = torch.cat([torch.zeros(1, 2, dtype=torch.float64), u[start : end + 1]])
-            ax.fill(*wedge.T, color=COLORS["muted"], alpha=0.9 if k % 2 else 0.35, linewidth=0)
-        ax.plot(*u.T, color=COLORS["theory"])
-        ax.plot(*u[ends].T, "o", color=COLORS["theory"], markersize=4)
-        ax.set(title=name, xlabel="$u_1$", aspect="equal")
-    axes[0].set_ylabel("$u_2$")
+fig, axes = plt.subplots(1, 2, figsize=(8, 4), sharex=True, sharey=True)
+u = unit_curve(0.5, 20_001)
+for ax, weights, name in zip(axes, cut(0.5)[::-1], ("cone measure: equal areas", "surface measure: equal lengths")):
+    ends = torch.searchsorted(weights.cumsum(0), torch.linspace(0, 1, 13, dtype=torch.float64)).clamp(max=20_000)
+    for k, (start, end) in enumerate(zip(ends[:-1], ends[1:])):
+        wedge = torch.cat([torch.zeros(1, 2, dtype=torch.float64), u[start : end + 1]])
+        ax.fill(*wedge.T, color=COLORS["muted"], alpha=0.9 if k % 2 else 0.35, linewidth=0)
+    ax.plot(*u.T, color=COLORS["theory"])
+    ax.plot(*u[ends].T, "o", color=COLORS["theory"], markersize=4)
+    ax.set(title=name, xlabel="$u_1$", aspect="equal")
+axes[0].set_ylabel("$u_2$")
 show(
     fig,
     alt="A quarter of the unit curve for p = 0.5, cut into twelve pieces. Left, pieces of equal area seen from the "
@@ -885,24 +878,23 @@ assert max(nearest.values()) < 1e-5 and distances[away].min() > 1e-3
 between, above = (max(total_variation(p) for p in some) for some in ((1.2, 1.3, 1.4), (5, 6, 7)))
 print(f"largest distance between 1 and 2: {between:.3f}, above 2: {above:.2f}")
 assert distances[-1] > total_variation(100) > total_variation(500) and total_variation(500) < 2e-3
-with style():
-    fig, ax = plt.subplots(figsize=(7, 3.4))
-    ax.semilogy(grid, distances.clamp(min=1e-6), color=COLORS["theory"])
-    for p, name in ((1, "laplace"), (2, "gaussian")):
-        ax.axvline(p, color=COLORS[name], linestyle="--", label=f"p = {p}: the distance is 0")
-    marks = (0.25, 0.5, 0.75, 1.5)
-    ax.plot(
-        marks,
-        [in_plane[p] for p in marks],
-        "o",
-        color=COLORS["measurement"],
-        label="p = 0.25, 0.5, 0.75, 1.5 (printed)",
-    )
-    ax.set(xscale="log", xlabel="p", ylabel="total variation distance", ylim=(1e-3, 1))
-    ax.set_xticks([0.25, 0.5, 1, 2, 4, 8, 16], ["0.25", "0.5", "1", "2", "4", "8", "16"])
-    ax.set_xticks([], minor=True)
-    ax.set_title("Cone against surface measure in the plane")
-    ax.legend(loc="upper right")
+fig, ax = plt.subplots(figsize=(7, 3.4))
+ax.semilogy(grid, distances.clamp(min=1e-6), color=COLORS["theory"])
+for p, name in ((1, "laplace"), (2, "gaussian")):
+    ax.axvline(p, color=COLORS[name], linestyle="--", label=f"p = {p}: the distance is 0")
+marks = (0.25, 0.5, 0.75, 1.5)
+ax.plot(
+    marks,
+    [in_plane[p] for p in marks],
+    "o",
+    color=COLORS["measurement"],
+    label="p = 0.25, 0.5, 0.75, 1.5 (printed)",
+)
+ax.set(xscale="log", xlabel="p", ylabel="total variation distance", ylim=(1e-3, 1))
+ax.set_xticks([0.25, 0.5, 1, 2, 4, 8, 16], ["0.25", "0.5", "1", "2", "4", "8", "16"])
+ax.set_xticks([], minor=True)
+ax.set_title("Cone against surface measure in the plane")
+ax.legend(loc="upper right")
 show(
     fig,
     alt="Total variation distance against p on logarithmic axes. It falls from above 0.6 at p = 0.2 to zero at p = 1, "
@@ -968,17 +960,16 @@ print("p = 1 is Laplace with scale σ, p = 2 Gauss with standard deviation σ")
 print("agrees (entropy to 1e-8, the position of the maximum to one step of the grid)")
 
 # %% tags=["slide"]
-with style():
-    fig, ax = plt.subplots(figsize=(7, 3.6))
-    looks = {0.5: ("#CC79A7", "-."), 1: (COLORS["laplace"], "-"), 2: (COLORS["gaussian"], "--"), 4: ("#56B4E9", ":")}
-    for p, (color, line) in looks.items():
-        ax.plot(shapes, curves[p], line, color=color, label=f"p = {p}")
-        ax.plot([p], [0], "o", color=color, clip_on=False)
-    ax.set(xscale="log", ylim=(-0.7, 0.0), xlabel="shape q of the competing law", ylabel="entropy difference (nats)")
-    ax.set_title(r"Entropy of $\mathcal{GN}_q$ less that of $\mathcal{GN}_p$ at the same $\mathbb{E}|z|^p$", pad=12)
-    ax.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
-    ax.set_xticks([], minor=True)
-    ax.legend(title="constraint", loc="lower right")
+fig, ax = plt.subplots(figsize=(7, 3.6))
+looks = {0.5: ("#CC79A7", "-."), 1: (COLORS["laplace"], "-"), 2: (COLORS["gaussian"], "--"), 4: ("#56B4E9", ":")}
+for p, (color, line) in looks.items():
+    ax.plot(shapes, curves[p], line, color=color, label=f"p = {p}")
+    ax.plot([p], [0], "o", color=color, clip_on=False)
+ax.set(xscale="log", ylim=(-0.7, 0.0), xlabel="shape q of the competing law", ylabel="entropy difference (nats)")
+ax.set_title(r"Entropy of $\mathcal{GN}_q$ less that of $\mathcal{GN}_p$ at the same $\mathbb{E}|z|^p$", pad=12)
+ax.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
+ax.set_xticks([], minor=True)
+ax.legend(title="constraint", loc="lower right")
 show(
     fig,
     alt="Four curves of entropy against the shape q. The curve for the constraint p touches zero at q = p and is "
@@ -1063,19 +1054,18 @@ assert (draws == 0).sum() == 0
 print("agrees (tolerance 0.002, two steps of the grid)")
 
 # %% tags=["slide"]
-with style():
-    fig, ax = plt.subplots(figsize=(5.5, 4.4))
-    fine = torch.linspace(-6, 6, 241, dtype=torch.float64)
-    ax.plot(fine, fine, color=COLORS["muted"], linewidth=1, label="least squares (no prior)")
-    shrunk, thresholded = fine * tau**2 / (tau**2 + s**2), fine.sign() * (fine.abs() - s**2 / b).clamp(min=0)
-    ax.plot(fine, shrunk, "--", color=COLORS["gaussian"], label="Gaussian prior: ridge")
-    ax.plot(fine, thresholded, color=COLORS["laplace"], label="Laplace prior: lasso")
-    curve = mode_by_search(fine, lambda w: lam * w.abs() ** p, s)
-    for part in (fine < -threshold, fine.abs() < threshold, fine > threshold):
-        label = "prior with p = 1/2" if part[0] else None
-        ax.plot(fine[part], curve[part], "-.", color="#CC79A7", label=label)
-    ax.set(xlabel=r"least-squares value $\hat{w}$", ylabel="posterior mode $w$", title="What a prior does to a weight")
-    ax.legend(loc="upper left")
+fig, ax = plt.subplots(figsize=(5.5, 4.4))
+fine = torch.linspace(-6, 6, 241, dtype=torch.float64)
+ax.plot(fine, fine, color=COLORS["muted"], linewidth=1, label="least squares (no prior)")
+shrunk, thresholded = fine * tau**2 / (tau**2 + s**2), fine.sign() * (fine.abs() - s**2 / b).clamp(min=0)
+ax.plot(fine, shrunk, "--", color=COLORS["gaussian"], label="Gaussian prior: ridge")
+ax.plot(fine, thresholded, color=COLORS["laplace"], label="Laplace prior: lasso")
+curve = mode_by_search(fine, lambda w: lam * w.abs() ** p, s)
+for part in (fine < -threshold, fine.abs() < threshold, fine > threshold):
+    label = "prior with p = 1/2" if part[0] else None
+    ax.plot(fine[part], curve[part], "-.", color="#CC79A7", label=label)
+ax.set(xlabel=r"least-squares value $\hat{w}$", ylabel="posterior mode $w$", title="What a prior does to a weight")
+ax.legend(loc="upper left")
 show(
     fig,
     alt="Posterior mode against the least-squares value. Ridge is a straight line less steep than the diagonal, lasso "

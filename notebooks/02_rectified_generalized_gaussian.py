@@ -67,8 +67,9 @@ from rlpjepa.distributions import (
     sample_rgg,
     unit_variance_scale,
 )
-from rlpjepa.figures import COLORS, show, style
+from rlpjepa.figures import COLORS, STYLE, show
 
+plt.rcParams.update(STYLE)  # how figures look
 torch.set_default_dtype(torch.float64)  # probabilities to many digits; no network is trained here
 
 LIMIT = 4  # standard errors
@@ -200,8 +201,7 @@ print(bad_luck(len(shapes)))
 
 # %% tags=["slide"]
 grid = np.linspace(-5, 5, 1001)
-with style():
-    figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.2))
+figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.2))
 for panel in panels:
     for p, line in P_STYLE.items():
         panel.plot(grid, gn_density(grid, 0, unit_variance_scale(p), p), label=f"p = {p:g}", **line)
@@ -250,8 +250,7 @@ marks = {
     1: ("one positive: to an axis", "#56B4E9", "^"),
     0: ("none positive: to the origin", COLORS["theory"], "x"),
 }
-with style():
-    figure, panels = plt.subplots(1, 2, figsize=(9.5, 4.4), sharex=True, sharey=True)
+figure, panels = plt.subplots(1, 2, figsize=(9.5, 4.4), sharex=True, sharey=True)
 for panel, points, title in zip(panels, (before, after), ("before: z", "after: x = ReLU(z)")):
     panel.axhline(0, color=COLORS["muted"], linewidth=0.8, zorder=0)
     panel.axvline(0, color=COLORS["muted"], linewidth=0.8, zorder=0)
@@ -350,8 +349,7 @@ assert abs((draws[-1.0, 1.0] > 0).double().mean() - wrong) > 10 * math.sqrt(wron
 assert all(math.isclose(cdf_gn(t, 2.0), stats.norm.cdf(t)) for t in (-2, -1, 0.5, 3))
 
 # %% tags=["slide"]
-with style():
-    figure, panels = plt.subplots(2, 3, figsize=(10.5, 5.6), sharex=True, sharey=True)
+figure, panels = plt.subplots(2, 3, figsize=(10.5, 5.6), sharex=True, sharey=True)
 edges, grid = np.linspace(0, 4, 33), np.linspace(1e-3, 4, 400)
 for panel, (mu, p) in zip(panels.flat, settings):
     x, sigma = draws[mu, p], unit_variance_scale(p)
@@ -451,8 +449,7 @@ print(bad_luck(1))
 assert abs(measured - expected) < LIMIT * error
 
 # %% tags=["slide"]
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6), width_ratios=(3, 2))
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6), width_ratios=(3, 2))
 ratio = torch.linspace(-2.2, 2.2, 300)
 for (p, line), marker in zip(P_STYLE.items(), "osD^"):
     left.plot(ratio, active_fraction(ratio, 1.0, p), label=f"p = {p:g}", **line)
@@ -509,8 +506,7 @@ for mu in (-0.5, 0.0, 0.5, 1.0):
 print(f"{checks} shares within {LIMIT} standard errors; {bad_luck(checks)}")
 
 # %% tags=["slide"]
-with style():
-    figure, panel = plt.subplots(figsize=(8, 3.6))
+figure, panel = plt.subplots(figsize=(8, 3.6))
 for (mu, (fraction, share, enough)), marker in zip(inside.items(), "s^oD"):
     panel.plot(dims, fraction**dims, color=COLORS["theory"], linewidth=1)
     panel.plot(
@@ -609,8 +605,7 @@ print(f"standard errors: slope at most {1 / math.sqrt(4 * n):.4f}, intercept abo
 print("(slope 0.01, intercept 0.02, ratio 1 %) are wider, since the grids are not infinitely fine")
 
 # %% tags=["slide"]
-with style():
-    figure, panel = plt.subplots(figsize=(7.5, 3.9))
+figure, panel = plt.subplots(figsize=(7.5, 3.9))
 fine = np.log([1, 2**7.3])
 for (label, a, h, entropies), marker in zip(lines, "sDo^"):
     color = COLORS["gaussian"] if "not" in label else COLORS["rectified"]
@@ -739,8 +734,7 @@ for name, (center, values) in zip(("E(z + 1)^2", "E z^2"), by_center.items()):
     print(f"{name} fixed: largest entropy {values.max():.4f} at location {locations[values.argmax()]:g}")
     assert locations[values.argmax()] == center
 
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8))
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8))
 for ((mu, p), values), line in zip(sweeps.items(), ("-", "--", ":")):
     left.plot(shapes, values, line, color=P_STYLE[p]["color"], label=f"p = {p:g}, μ = {mu:g}")
     left.plot([p], [0], "o", color=P_STYLE[p]["color"])
@@ -828,8 +822,7 @@ assert (np.diff([top_share(p) for p in over_p]) < 0).all(), "the share should fa
 # %% tags=["slide"]
 sigma = unit_variance_scale(torch.tensor(over_p))
 fractions = {mu: active_fraction(mu, sigma, over_p) for mu in (0.0, -1.0, -2.0, -3.0)}
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6))
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6))
 for (mu, fraction), line in zip(fractions.items(), ("-", "--", "-.", ":")):
     left.plot(over_p, fraction, line, color=COLORS["rectified"])
     left.annotate(f"μ = {mu:g}", (over_p[0], fraction[0]), (-6, 0), textcoords="offset points", ha="right", va="center")
@@ -904,8 +897,7 @@ for p in (0.5, 1.0, 2.0):
 
 # %%
 mu = torch.linspace(-4, 2, 61)
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.7))
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.7))
 for p, marker in ((1.0, ""), (2.0, "o")):
     look = {"color": P_STYLE[p]["color"], "marker": marker, "markevery": 10, "markersize": 4}
     scales = {"before": unit_variance_scale(p), "after": rectified_unit_variance_scale(torch.tensor(p), mu)}
@@ -965,8 +957,7 @@ print(bad_luck(3))
 
 # %% tags=["slide"]
 wanted = torch.linspace(0.02, 0.995, 200)  # shares of zeros
-with style():
-    figure, panel = plt.subplots(figsize=(7, 3.6))
+figure, panel = plt.subplots(figsize=(7, 3.6))
 for p in (0.5, 1.0, 2.0):
     panel.plot(100 * wanted, mu_for_l0(1 - wanted, p), label=f"p = {p:g}", **P_STYLE[p])
     panel.plot([100 * ZEROS], [mu_for_l0(1 - ZEROS, p)], "o", color=P_STYLE[p]["color"])

@@ -58,9 +58,10 @@ from IPython.display import display
 from scipy import optimize, stats
 
 from rlpjepa.distributions import RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
-from rlpjepa.figures import COLORS, png_bytes, show, style
+from rlpjepa.figures import COLORS, STYLE, png_bytes, show
 from rlpjepa.projections import projected_characteristic_function, projected_marginal, random_directions
 
+plt.rcParams.update(STYLE)  # how figures look
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)  # for tensors as small as these, waiting for a second thread costs more than it saves
 
@@ -188,32 +189,29 @@ assert seen[: dims.index(64)].all() and not seen[-1]
 print(bad_luck(checks=1) + "; the errors themselves are compared with margins far above their noise")
 
 # %% tags=["slide"]
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.9))
-    looks = (
-        ("KL of the cloud, kernel", COLORS["measurement"], "s-"),
-        ("KL of the cloud, neighbours", COLORS["measurement"], "o--"),
-        ("KL of shadows, kernel", COLORS["rectified"], "s-"),
-        (r"$W_2^2$ of shadows", COLORS["rectified"], "^:"),
-    )
-    for column, (label, color, line) in enumerate(looks):
-        left.plot(dims, errors[:, column], line, color=color, label=label, markersize=5)
-    left.set(ylabel="root mean square error", title="What shadows gain: the error does not explode")
-    left.legend(loc="upper left")
-    right.axhline(delta**2 / 2, color=COLORS["theory"], linestyle="--", label="KL of the cloud, exact")
-    right.plot(
-        dims, delta**2 / torch.tensor(dims), color=COLORS["theory"], label=r"$W_2^2$ of shadows, exact: $\delta^2/d$"
-    )
-    right.plot(
-        dims, averages[:, 3], "^:", color=COLORS["rectified"], label=r"$W_2^2$ of shadows, measured", markersize=5
-    )
-    right.plot(dims, floors, "x", color=COLORS["muted"], label="the same without a shift: noise")
-    right.set(ylabel="value for a shift of 1", title="What they cost: the signal shrinks", ylim=(1e-3, 20))
-    right.legend(loc="upper right")
-    for panel in (left, right):
-        panel.set(xlabel="dimension d", xscale="log", yscale="log")
-        panel.set_xticks([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
-        panel.minorticks_off()
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.9))
+looks = (
+    ("KL of the cloud, kernel", COLORS["measurement"], "s-"),
+    ("KL of the cloud, neighbours", COLORS["measurement"], "o--"),
+    ("KL of shadows, kernel", COLORS["rectified"], "s-"),
+    (r"$W_2^2$ of shadows", COLORS["rectified"], "^:"),
+)
+for column, (label, color, line) in enumerate(looks):
+    left.plot(dims, errors[:, column], line, color=color, label=label, markersize=5)
+left.set(ylabel="root mean square error", title="What shadows gain: the error does not explode")
+left.legend(loc="upper left")
+right.axhline(delta**2 / 2, color=COLORS["theory"], linestyle="--", label="KL of the cloud, exact")
+right.plot(
+    dims, delta**2 / torch.tensor(dims), color=COLORS["theory"], label=r"$W_2^2$ of shadows, exact: $\delta^2/d$"
+)
+right.plot(dims, averages[:, 3], "^:", color=COLORS["rectified"], label=r"$W_2^2$ of shadows, measured", markersize=5)
+right.plot(dims, floors, "x", color=COLORS["muted"], label="the same without a shift: noise")
+right.set(ylabel="value for a shift of 1", title="What they cost: the signal shrinks", ylim=(1e-3, 20))
+right.legend(loc="upper right")
+for panel in (left, right):
+    panel.set(xlabel="dimension d", xscale="log", yscale="log")
+    panel.set_xticks([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
+    panel.minorticks_off()
 show(
     figure,
     alt="Left: errors against dimension on logarithmic axes. Both estimates of the joint KL divergence rise steeply from d = 8 "
@@ -335,31 +333,26 @@ assert (np.abs(measured - predicted) < noise).all()
 print(bad_luck(tests=4 + len(C) + len(angles)))
 
 # %% tags=["slide"]
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.3), width_ratios=(1, 1.35))
-    left.scatter(*y[:5000].T, s=2, color=COLORS["measurement"], alpha=0.6, linewidth=0)
-    for a in (0.0, 45.0, 90.0, 135.0):
-        end = 3.6 * line_at(a)
-        left.plot([-end[0], end[0]], [-end[1], end[1]], color=COLORS["theory"], linewidth=1)
-    left.set(xlabel="first coordinate", ylabel="second coordinate", aspect="equal", xlim=(-3.6, 3.6), ylim=(-3.6, 3.6))
-    left.set_title("four lines, on which the shadow is N(0, 1)")
-    fine = np.linspace(0, 180, 721)
-    right.plot(
-        fine,
-        largest_gap * np.abs(np.sin(4 * np.deg2rad(fine))),
-        color=COLORS["theory"],
-        label=r"$|\sin 4\alpha|\,\max|G|$",
-    )
-    right.plot(angles, measured, "o", color=COLORS["measurement"], label=f"{n:,} draws", markersize=5)
-    right.axhspan(
-        0, noise, color=COLORS["muted"], alpha=0.25, linewidth=0, label="not distinguishable with these draws"
-    )
-    right.set(
-        xlabel="angle α of the direction (degrees)", ylabel="KS distance of the shadow to N(0, 1)", ylim=(0, 0.075)
-    )
-    right.set_title("in any other direction the laws differ")
-    right.set_xticks(range(0, 181, 45))
-    right.legend(loc="upper center", ncols=2, fontsize=9)
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.3), width_ratios=(1, 1.35))
+left.scatter(*y[:5000].T, s=2, color=COLORS["measurement"], alpha=0.6, linewidth=0)
+for a in (0.0, 45.0, 90.0, 135.0):
+    end = 3.6 * line_at(a)
+    left.plot([-end[0], end[0]], [-end[1], end[1]], color=COLORS["theory"], linewidth=1)
+left.set(xlabel="first coordinate", ylabel="second coordinate", aspect="equal", xlim=(-3.6, 3.6), ylim=(-3.6, 3.6))
+left.set_title("four lines, on which the shadow is N(0, 1)")
+fine = np.linspace(0, 180, 721)
+right.plot(
+    fine,
+    largest_gap * np.abs(np.sin(4 * np.deg2rad(fine))),
+    color=COLORS["theory"],
+    label=r"$|\sin 4\alpha|\,\max|G|$",
+)
+right.plot(angles, measured, "o", color=COLORS["measurement"], label=f"{n:,} draws", markersize=5)
+right.axhspan(0, noise, color=COLORS["muted"], alpha=0.25, linewidth=0, label="not distinguishable with these draws")
+right.set(xlabel="angle α of the direction (degrees)", ylabel="KS distance of the shadow to N(0, 1)", ylim=(0, 0.075))
+right.set_title("in any other direction the laws differ")
+right.set_xticks(range(0, 181, 45))
+right.legend(loc="upper center", ncols=2, fontsize=9)
 show(
     figure,
     alt="Left: a cloud of points with four dense blades, like a pinwheel, and four lines between the blades. Right: the KS "
@@ -461,19 +454,18 @@ clouds = {
 }
 levels = torch.arange(1, n + 1) / n
 grid = np.linspace(-3, 3, 200)
-with style():
-    figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.5), sharex=True, sharey=True)
-    for panel, (name, cloud), color in zip(panels, clouds.items(), ("gaussian", "rectified")):
-        width = 3 if color == "gaussian" else 1  # on the left all thirteen lie under the dashed line
-        for i, c in enumerate(line_at(torch.arange(45, 226, 15))):
-            shadow = (cloud @ c).sort().values
-            label = None if i else "13 shadows"
-            standard = (shadow - shadow.mean()) / shadow.std()
-            panel.plot(standard, levels, color=COLORS[color], linewidth=width, label=label)
-        panel.plot(grid, stats.norm.cdf(grid), "--", color=COLORS["theory"], label="N(0, 1)")
-        panel.set(xlabel="shadow, standardised", xlim=(-3, 3), title=name)
-        panel.legend(loc="upper left")
-    panels[0].set_ylabel("distribution function")
+figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.5), sharex=True, sharey=True)
+for panel, (name, cloud), color in zip(panels, clouds.items(), ("gaussian", "rectified")):
+    width = 3 if color == "gaussian" else 1  # on the left all thirteen lie under the dashed line
+    for i, c in enumerate(line_at(torch.arange(45, 226, 15))):
+        shadow = (cloud @ c).sort().values
+        label = None if i else "13 shadows"
+        standard = (shadow - shadow.mean()) / shadow.std()
+        panel.plot(standard, levels, color=COLORS[color], linewidth=width, label=label)
+    panel.plot(grid, stats.norm.cdf(grid), "--", color=COLORS["theory"], label="N(0, 1)")
+    panel.set(xlabel="shadow, standardised", xlim=(-3, 3), title=name)
+    panel.legend(loc="upper left")
+panels[0].set_ylabel("distribution function")
 show(
     figure,
     alt="Left: the standardised distribution functions of thirteen shadows of a correlated Gaussian lie on one curve, that of the "
@@ -585,34 +577,33 @@ assert chi2_p_value(exact, counted) > LEVEL
 print(bad_luck(tests=1))
 
 # %% tags=["slide"]
-with style():
-    figure, panel = plt.subplots(figsize=(8, 3.9))
-    parts = {
-        "ridge: first axis": (ridges[0], "#56B4E9", "///"),
-        "ridge: second axis": (ridges[1], "#CC79A7", "\\\\\\"),
-        "interior: convolution": (interior, COLORS["rectified"], ""),
-    }
-    below = np.zeros_like(s)
-    for label, (part, color, hatch) in parts.items():
-        panel.fill_between(
-            s[1:],
-            below[1:],
-            (below + part)[1:],
-            facecolor=color,
-            alpha=0.45,
-            hatch=hatch,
-            edgecolor=color,
-            linewidth=0,
-            label=label,
-        )
-        below = below + part
-        panel.plot(s[1:], below[1:], color=COLORS["theory"], linewidth=0.6)
-    panel.plot(s[1:], below[1:], color=COLORS["theory"], label="sum, exact")
-    panel.stairs(counted[1] / width, edges, color=COLORS["measurement"], linewidth=1.2, label=f"{draws:,} draws")
-    panel.bar([-0.12], [counted[0]], width=0.16, color=COLORS["measurement"], alpha=0.35, label="draws at 0 (a mass)")
-    panel.plot([-0.12], [exact[0]], "D", color=COLORS["theory"], label="atom, exact: $P_0^2$")
-    panel.set(xlabel="shadow at 30°", ylabel="density, or mass at 0", xlim=(-0.4, 4), ylim=(0, 0.75))
-    panel.legend(ncols=1)
+figure, panel = plt.subplots(figsize=(8, 3.9))
+parts = {
+    "ridge: first axis": (ridges[0], "#56B4E9", "///"),
+    "ridge: second axis": (ridges[1], "#CC79A7", "\\\\\\"),
+    "interior: convolution": (interior, COLORS["rectified"], ""),
+}
+below = np.zeros_like(s)
+for label, (part, color, hatch) in parts.items():
+    panel.fill_between(
+        s[1:],
+        below[1:],
+        (below + part)[1:],
+        facecolor=color,
+        alpha=0.45,
+        hatch=hatch,
+        edgecolor=color,
+        linewidth=0,
+        label=label,
+    )
+    below = below + part
+    panel.plot(s[1:], below[1:], color=COLORS["theory"], linewidth=0.6)
+panel.plot(s[1:], below[1:], color=COLORS["theory"], label="sum, exact")
+panel.stairs(counted[1] / width, edges, color=COLORS["measurement"], linewidth=1.2, label=f"{draws:,} draws")
+panel.bar([-0.12], [counted[0]], width=0.16, color=COLORS["measurement"], alpha=0.35, label="draws at 0 (a mass)")
+panel.plot([-0.12], [exact[0]], "D", color=COLORS["theory"], label="atom, exact: $P_0^2$")
+panel.set(xlabel="shadow at 30°", ylabel="density, or mass at 0", xlim=(-0.4, 4), ylim=(0, 0.75))
+panel.legend(ncols=1)
 show(
     figure,
     alt="The shadow at 30 degrees in its parts, stacked: two ridges that fall from zero on, the interior, which rises from "
@@ -727,23 +718,22 @@ assert ranges[0][0] < 1e-3 and min(ranges[1]) > 0.005 and min(ranges[2]) > 0.2 a
 print(bad_luck(checks=64, tests=64))
 
 # %% tags=["slide"]
-with style():
-    figure, panels = plt.subplots(
-        8, 8, figsize=(10.5, 9.4), sharex=True, sharey=True, layout="none", gridspec_kw={"hspace": 0.12, "wspace": 0.08}
-    )
-    fine = torch.linspace(-3.6, 3.6, 240)  # zero is not among them
-    for panel, c, angle, (atom, _), (zero, heights) in zip(panels.flat, directions, degrees, exact, counted):
-        panel.stairs(heights / width, edges, fill=True, color=COLORS["measurement"], alpha=0.4)
-        panel.plot(fine, projected_marginal(target_law, c, fine).density, color=COLORS["theory"], linewidth=1)
-        panel.bar([0], [zero], width=0.25, color=COLORS["measurement"])
-        panel.plot([0], [atom], "D", color=COLORS["theory"], markersize=3.5)
-        panel.text(0.03, 0.95, f"{angle:.1f}°", transform=panel.transAxes, va="top", fontsize=9)
-        if angle % 90 == 0:
-            panel.set_facecolor("#EEEEEE")
-    panel.set(xlim=(-3.6, 3.6), ylim=(0, 1), xticks=[-2, 0, 2], yticks=[0, 0.5])
-    figure.subplots_adjust(left=0.075, right=0.995, top=0.995, bottom=0.055)
-    figure.supxlabel("shadow $c_1 x_1 + c_2 x_2$", fontsize=11)
-    figure.supylabel("density, or mass at 0", fontsize=11, x=0.01)
+figure, panels = plt.subplots(
+    8, 8, figsize=(10.5, 9.4), sharex=True, sharey=True, layout="none", gridspec_kw={"hspace": 0.12, "wspace": 0.08}
+)
+fine = torch.linspace(-3.6, 3.6, 240)  # zero is not among them
+for panel, c, angle, (atom, _), (zero, heights) in zip(panels.flat, directions, degrees, exact, counted):
+    panel.stairs(heights / width, edges, fill=True, color=COLORS["measurement"], alpha=0.4)
+    panel.plot(fine, projected_marginal(target_law, c, fine).density, color=COLORS["theory"], linewidth=1)
+    panel.bar([0], [zero], width=0.25, color=COLORS["measurement"])
+    panel.plot([0], [atom], "D", color=COLORS["theory"], markersize=3.5)
+    panel.text(0.03, 0.95, f"{angle:.1f}°", transform=panel.transAxes, va="top", fontsize=9)
+    if angle % 90 == 0:
+        panel.set_facecolor("#EEEEEE")
+panel.set(xlim=(-3.6, 3.6), ylim=(0, 1), xticks=[-2, 0, 2], yticks=[0, 0.5])
+figure.subplots_adjust(left=0.075, right=0.995, top=0.995, bottom=0.055)
+figure.supxlabel("shadow $c_1 x_1 + c_2 x_2$", fontsize=11)
+figure.supylabel("density, or mass at 0", fontsize=11, x=0.01)
 show(
     figure,
     alt="Sixty-four small histograms, one for each direction around the circle in steps of 5.6 degrees, each with the exact "
@@ -804,26 +794,25 @@ live.update_layout(
     yaxis2=dict(range=[0, 1], title="density, or mass at 0", anchor="x2"),
     template="plotly_white", width=860, height=510, margin=dict(l=50, r=10, t=70, b=10), legend=dict(orientation="h", y=1.15),
 )  # fmt: skip
-with style():
-    still, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.8), width_ratios=(1, 1.2))
-    c = directions[start]
-    left.plot(*some.T, ".", color=COLORS["rectified"], markersize=4)
-    left.annotate("", 3 * c.numpy(), (0, 0), arrowprops={"arrowstyle": "-|>", "linewidth": 2})
-    left.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-3.6, 3.6), ylim=(-3.6, 3.6), aspect="equal")
-    left.set_title(f"the direction, here at {degrees[start]:.1f}°")
-    right.stairs(
-        counted[start][1] / width, edges, fill=True, color=COLORS["measurement"], alpha=0.4, label="a million draws"
-    )
-    right.plot(
-        line,
-        projected_marginal(target_law, c, torch.tensor(line)).density,
-        color=COLORS["theory"],
-        label="exact density",
-    )
-    right.plot([0, 0], [0, exact[start][0]], color=COLORS["theory"], linewidth=4)
-    right.plot([0], [exact[start][0]], "D", color=COLORS["theory"], label="atom at 0 (a mass)")
-    right.set(xlabel="shadow", ylabel="density, or mass at 0", xlim=(-3.6, 3.6), ylim=(0, 1), title="its shadow")
-    right.legend(loc="upper left")
+still, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.8), width_ratios=(1, 1.2))
+c = directions[start]
+left.plot(*some.T, ".", color=COLORS["rectified"], markersize=4)
+left.annotate("", 3 * c.numpy(), (0, 0), arrowprops={"arrowstyle": "-|>", "linewidth": 2})
+left.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-3.6, 3.6), ylim=(-3.6, 3.6), aspect="equal")
+left.set_title(f"the direction, here at {degrees[start]:.1f}°")
+right.stairs(
+    counted[start][1] / width, edges, fill=True, color=COLORS["measurement"], alpha=0.4, label="a million draws"
+)
+right.plot(
+    line,
+    projected_marginal(target_law, c, torch.tensor(line)).density,
+    color=COLORS["theory"],
+    label="exact density",
+)
+right.plot([0, 0], [0, exact[start][0]], color=COLORS["theory"], linewidth=4)
+right.plot([0], [exact[start][0]], "D", color=COLORS["theory"], label="atom at 0 (a mass)")
+right.set(xlabel="shadow", ylabel="density, or mass at 0", xlim=(-3.6, 3.6), ylim=(0, 1), title="its shadow")
+right.legend(loc="upper left")
 alt = "Points of a rectified Gaussian in the plane with an arrow for the direction, and beside it the shadow in that direction: "
 alt += "histogram, exact density and atom. A slider turns the direction."
 bundle = {
@@ -843,31 +832,28 @@ distance, mu, sigma, p = fits[angle]
 print(f"at {angle}°: nearest RGG at p = {p:.1f}, μ = {mu:.1f}, σ = {sigma:.1f}; KS distance {distance:.3f}")
 nearest = RectifiedGeneralizedGaussian(mu, sigma, p)
 positive = torch.linspace(0.01, 4, 300)
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.7))
-    left.plot(
-        positive,
-        projected_marginal(target_law, line_at(angle), positive).density,
-        color=COLORS["theory"],
-        label="shadow, exact",
-    )
-    left.plot(positive, nearest.log_prob(positive).exp(), "--", color=COLORS["rectified"], label="nearest RGG")
-    left.set(
-        xlabel=f"shadow at {angle}°", ylabel="density off the atom", title="the best of the family is not good enough"
-    )
-    left.set(ylim=(0, None))
-    left.legend()
-    for side in (-1, 1):
-        some_angles = [a for a in fits if np.sign(a) == side]
-        right.plot(some_angles, [fits[a][0] for a in some_angles], "o-", color=COLORS["rectified"])
-    right.annotate("axis: zero", (0, 1e-3), (0, 6e-3), ha="center", fontsize=10, arrowprops={"arrowstyle": "->"})
-    right.axhline(stats.kstwobign.isf(LEVEL) / math.sqrt(draws), color=COLORS["muted"], linestyle="--")
-    right.annotate("what a million draws can tell", (4, 0.0016), fontsize=10)
-    right.set(
-        xlabel="angle of the direction (degrees)", ylabel="KS distance to the nearest RGG", yscale="log", ylim=(1e-3, 1)
-    )
-    right.set_title("only the axis is inside the family")
-    right.set_xticks(range(-45, 46, 15))
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.7))
+left.plot(
+    positive,
+    projected_marginal(target_law, line_at(angle), positive).density,
+    color=COLORS["theory"],
+    label="shadow, exact",
+)
+left.plot(positive, nearest.log_prob(positive).exp(), "--", color=COLORS["rectified"], label="nearest RGG")
+left.set(xlabel=f"shadow at {angle}°", ylabel="density off the atom", title="the best of the family is not good enough")
+left.set(ylim=(0, None))
+left.legend()
+for side in (-1, 1):
+    some_angles = [a for a in fits if np.sign(a) == side]
+    right.plot(some_angles, [fits[a][0] for a in some_angles], "o-", color=COLORS["rectified"])
+right.annotate("axis: zero", (0, 1e-3), (0, 6e-3), ha="center", fontsize=10, arrowprops={"arrowstyle": "->"})
+right.axhline(stats.kstwobign.isf(LEVEL) / math.sqrt(draws), color=COLORS["muted"], linestyle="--")
+right.annotate("what a million draws can tell", (4, 0.0016), fontsize=10)
+right.set(
+    xlabel="angle of the direction (degrees)", ylabel="KS distance to the nearest RGG", yscale="log", ylim=(1e-3, 1)
+)
+right.set_title("only the axis is inside the family")
+right.set_xticks(range(-45, 46, 15))
 show(
     figure,
     alt="Left: the exact density of the shadow starts high, rises a little and falls; the nearest RGG starts lower and has a "
@@ -960,33 +946,30 @@ assert nearest.fun > 0.01
 print(bad_luck(checks=2, tests=len(p_values) + 1))
 
 # %% tags=["slide"]
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8))
-    grid = np.linspace(-9, 9, 601)
-    bins = np.linspace(-9, 9, 73)
-    means = (cauchy[:, 0] + cauchy[:, 1]).numpy() / 2
-    heights = np.histogram(means, bins)[0] / (len(means) * np.diff(bins))
-    left.stairs(heights, bins, fill=True, color=COLORS["measurement"], alpha=0.4, label="$(x_1 + x_2)/2$, draws")
-    left.plot(grid, stats.cauchy.pdf(grid), color=COLORS["theory"], label="one Cauchy coordinate")
-    left.set(title="Cauchy: closed", xlabel="value, scale taken out", ylim=(2e-3, 3))
-    sums = laplace.sum(1).numpy() / 2
-    grid, bins = grid / 1.8, bins / 1.8
-    heights = np.histogram(sums, bins)[0] / (n * np.diff(bins))
-    right.stairs(heights, bins, fill=True, color=COLORS["measurement"], alpha=0.4, label="sum of two, draws")
-    right.plot(
-        grid, stats.laplace.pdf(grid, scale=math.sqrt(0.5)), color=COLORS["laplace"], label="one Laplace coordinate"
-    )
-    right.plot(
-        grid,
-        (1 + np.abs(2 * grid)) * np.exp(-np.abs(2 * grid)) / 2,
-        "--",
-        color=COLORS["theory"],
-        label="sum of two, exact",
-    )
-    right.set(title="Laplace: not closed", xlabel="value, at variance one", ylim=(2e-3, 3))
-    for panel in (left, right):
-        panel.set(ylabel="density", yscale="log")
-        panel.legend(loc="upper right", fontsize=9)
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8))
+grid = np.linspace(-9, 9, 601)
+bins = np.linspace(-9, 9, 73)
+means = (cauchy[:, 0] + cauchy[:, 1]).numpy() / 2
+heights = np.histogram(means, bins)[0] / (len(means) * np.diff(bins))
+left.stairs(heights, bins, fill=True, color=COLORS["measurement"], alpha=0.4, label="$(x_1 + x_2)/2$, draws")
+left.plot(grid, stats.cauchy.pdf(grid), color=COLORS["theory"], label="one Cauchy coordinate")
+left.set(title="Cauchy: closed", xlabel="value, scale taken out", ylim=(2e-3, 3))
+sums = laplace.sum(1).numpy() / 2
+grid, bins = grid / 1.8, bins / 1.8
+heights = np.histogram(sums, bins)[0] / (n * np.diff(bins))
+right.stairs(heights, bins, fill=True, color=COLORS["measurement"], alpha=0.4, label="sum of two, draws")
+right.plot(grid, stats.laplace.pdf(grid, scale=math.sqrt(0.5)), color=COLORS["laplace"], label="one Laplace coordinate")
+right.plot(
+    grid,
+    (1 + np.abs(2 * grid)) * np.exp(-np.abs(2 * grid)) / 2,
+    "--",
+    color=COLORS["theory"],
+    label="sum of two, exact",
+)
+right.set(title="Laplace: not closed", xlabel="value, at variance one", ylim=(2e-3, 3))
+for panel in (left, right):
+    panel.set(ylabel="density", yscale="log")
+    panel.legend(loc="upper right", fontsize=9)
 show(
     figure,
     alt="Left: the histogram of the mean of two Cauchy variables follows the density of one. Right: the histogram of the sum of "
@@ -1131,32 +1114,31 @@ print(f"exactly {exactly[0]:.1f}/d and {exactly[1]:.1f}/d; in high dimension 3/d
 print("agrees; the directions are drawn with a fixed seed, and the margins far exceed the spread over directions")
 
 # %% tags=["slide"]
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.1), sharey=True)
-    markers = dict(zip(mus, "os^D"))
-    for (p, mu), values in distance.items():
-        name = "laplace" if p == 1 else "gaussian"
-        look = {"color": COLORS[name], "marker": markers[mu], "linestyle": "-" if p == 1 else "--", "markersize": 6}
-        left.plot(dims, values, **look)
-        face = "none" if p == 1 else COLORS[name]  # open marks show what lies on what
-        right.plot(active[p, mu], values, **look | {"linestyle": "", "markerfacecolor": face})
-    for mu, marker in markers.items():
-        right.plot([], [], marker, color=COLORS["muted"], label=f"μ = {mu:g}")
-    right.plot([], [], "o", color=COLORS["laplace"], markerfacecolor="none", label="p = 1: open")
-    right.plot([], [], "o", color=COLORS["gaussian"], label="p = 2: filled")
-    left.plot([], [], "-", color=COLORS["laplace"], label="p = 1")
-    left.plot([], [], "--", color=COLORS["gaussian"], label="p = 2")
-    right.annotate("noise of a batch of 256", (0.03, 0.058), fontsize=9)
-    left.set(xlabel="coordinates mixed: dimension d", ylabel="mean KS distance of a shadow to the Gaussian")
-    left.set_title("at each μ it falls with d")
-    left.legend(loc="lower left")
-    right.set(xlabel=r"non-zero entries mixed: $d\,\Phi_p(\mu/\sigma)$", title="what counts is how many are non-zero")
-    right.legend(loc="lower left")
-    for panel in (left, right):
-        panel.axhline(stats.kstwobign.mean() / math.sqrt(256), color=COLORS["theory"], linewidth=1, linestyle=":")
-        panel.set(xscale="log", yscale="log", ylim=(4e-4, 0.8))
-    left.minorticks_off()
-    left.set_xticks(dims, [str(d) for d in dims])
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.1), sharey=True)
+markers = dict(zip(mus, "os^D"))
+for (p, mu), values in distance.items():
+    name = "laplace" if p == 1 else "gaussian"
+    look = {"color": COLORS[name], "marker": markers[mu], "linestyle": "-" if p == 1 else "--", "markersize": 6}
+    left.plot(dims, values, **look)
+    face = "none" if p == 1 else COLORS[name]  # open marks show what lies on what
+    right.plot(active[p, mu], values, **look | {"linestyle": "", "markerfacecolor": face})
+for mu, marker in markers.items():
+    right.plot([], [], marker, color=COLORS["muted"], label=f"μ = {mu:g}")
+right.plot([], [], "o", color=COLORS["laplace"], markerfacecolor="none", label="p = 1: open")
+right.plot([], [], "o", color=COLORS["gaussian"], label="p = 2: filled")
+left.plot([], [], "-", color=COLORS["laplace"], label="p = 1")
+left.plot([], [], "--", color=COLORS["gaussian"], label="p = 2")
+right.annotate("noise of a batch of 256", (0.03, 0.058), fontsize=9)
+left.set(xlabel="coordinates mixed: dimension d", ylabel="mean KS distance of a shadow to the Gaussian")
+left.set_title("at each μ it falls with d")
+left.legend(loc="lower left")
+right.set(xlabel=r"non-zero entries mixed: $d\,\Phi_p(\mu/\sigma)$", title="what counts is how many are non-zero")
+right.legend(loc="lower left")
+for panel in (left, right):
+    panel.axhline(stats.kstwobign.mean() / math.sqrt(256), color=COLORS["theory"], linewidth=1, linestyle=":")
+    panel.set(xscale="log", yscale="log", ylim=(4e-4, 0.8))
+left.minorticks_off()
+left.set_xticks(dims, [str(d) for d in dims])
 show(
     figure,
     alt="Mean KS distance to the Gaussian on logarithmic axes. Left, against dimension, one falling line for each mu and p; the "
@@ -1286,22 +1268,21 @@ print(f"standard errors are at most {max(noise.values()):.0%}")
 assert dial[0.0, 1] > 10 * dial[0.0, 512] and dial[-3.0, 512] > 1.2 * dial[-3.0, 1]
 
 # %% tags=["slide"]
-with style():
-    figure, panel = plt.subplots(figsize=(7, 3.9))
-    for mu, line, color in (
-        (0.0, "o-", "#56B4E9"),
-        (-2.0, "^--", COLORS["rectified"]),
-        (-3.0, "D:", COLORS["measurement"]),
-    ):
-        panel.plot(mixed, [dial[mu, k] for k in mixed], line, color=color, label=f"μ = {mu:g}")
-    panel.axhline(1, color=COLORS["theory"], linewidth=1)
-    panel.annotate("floor: cannot tell", (1, 0.93), fontsize=9, va="top")
-    panel.set(xlabel="coordinates mixed by a direction: k (1 is an axis)", xscale="log", yscale="log", ylim=(0.7, 60))
-    panel.set(ylabel="$W_2^2$ of the impostor over the floor", title="the best dial setting depends on the sparsity")
-    panel.set_xticks(mixed, [str(k) for k in mixed])
-    panel.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
-    panel.minorticks_off()
-    panel.legend()
+figure, panel = plt.subplots(figsize=(7, 3.9))
+for mu, line, color in (
+    (0.0, "o-", "#56B4E9"),
+    (-2.0, "^--", COLORS["rectified"]),
+    (-3.0, "D:", COLORS["measurement"]),
+):
+    panel.plot(mixed, [dial[mu, k] for k in mixed], line, color=color, label=f"μ = {mu:g}")
+panel.axhline(1, color=COLORS["theory"], linewidth=1)
+panel.annotate("floor: cannot tell", (1, 0.93), fontsize=9, va="top")
+panel.set(xlabel="coordinates mixed by a direction: k (1 is an axis)", xscale="log", yscale="log", ylim=(0.7, 60))
+panel.set(ylabel="$W_2^2$ of the impostor over the floor", title="the best dial setting depends on the sparsity")
+panel.set_xticks(mixed, [str(k) for k in mixed])
+panel.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+panel.minorticks_off()
+panel.legend()
 show(
     figure,
     alt="Average W2 distance of the impostor with half the non-zero entries, in units of the floor, against the number of "

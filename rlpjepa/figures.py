@@ -144,6 +144,8 @@ def plot_features(z, images, rows=6, columns=12):
 def plot_sparsity(results):
     """The measured share of non-zero entries of the projector's output against the one of Eq. 11, on two log axes.
 
+    A run with fewer than 3 non-zero entries in 10,000, such as a collapsed one, stands at this end.
+
     Args:
         results: contents of result files, all with rectification, of one dataset, network and number of epochs.
 
@@ -160,7 +162,8 @@ def plot_sparsity(results):
         panel = figure.subplots()
         panel.plot([3e-4, 1], [3e-4, 1], "--", color=COLORS["theory"], label="Eq. 11")
         for look, finals in _by_shape(results):
-            expected, measured = ([final[key + "nonzero_fraction"] for final in finals] for key in ("expected_", ""))
+            expected = [final["expected_nonzero_fraction"] for final in finals]
+            measured = [max(final["nonzero_fraction"], 3e-4) for final in finals]
             panel.plot(expected, measured, linestyle="", **look)
         panel.set(
             xscale="log", yscale="log", xlabel="predicted share of non-zero entries", ylabel="measured on test images"
@@ -169,12 +172,15 @@ def plot_sparsity(results):
     return figure
 
 
-def plot_tradeoff(results, published=()):
-    """Accuracy against the fraction of zeros in the projector's output, from .05 to .9999: encoder and projector.
+def plot_tradeoff(results, published=(), untrained=None):
+    """Accuracy against the fraction of zeros in the projector's output: encoder and projector.
+
+    The axis goes from .05 to .9999; runs beyond, such as collapsed ones, stand at its ends.
 
     Args:
         results: contents of result files, all of one dataset, one network and one number of epochs.
         published: (label, fractions of zeros, accuracies) of curves to show beside them.
+        untrained: content of the result file of the same network without training, shown as a level line.
 
     Returns:
         A matplotlib figure.
@@ -185,21 +191,32 @@ def plot_tradeoff(results, published=()):
     from matplotlib.figure import Figure
 
     with style():
-        figure = Figure(figsize=(9, 3.8))
+        figure = Figure(figsize=(9, 4.3))
         panels = figure.subplots(1, 2, sharey=True)
         for panel, features in zip(panels, ("encoder", "projector"), strict=True):
             for look, finals in _by_shape(results):
                 points = sorted((1 - final["nonzero_fraction"], final[f"{features}_probe"]) for final in finals)
-                panel.plot(*zip(*points, strict=True), **look)
+                zeros, accuracy = zip(*points, strict=True)
+                panel.plot([min(max(zero, 0.05), 0.9999) for zero in zeros], accuracy, clip_on=False, **look)
             for dashes, (label, zeros, accuracy) in zip(cycle(("--", ":")), published, strict=False):
                 panel.plot(zeros, accuracy, dashes, color=COLORS["muted"], marker=".", label=label)
-            panel.set(xlabel="fraction of zeros in z", title=f"{features.capitalize()} features", ylim=0)
+            if untrained:
+                level = untrained["final"][f"{features}_probe"]
+                panel.axhline(level, color=COLORS["theory"], linestyle="-.", linewidth=1, label="without training")
+            panel.set(xlabel=f"fraction of zeros in z ({_means(results)})", ylim=0)
+            panel.set_title(f"{features.capitalize()} features")
             panel.set(xscale="logit", xlim=(0.05, 0.9999))  # the last per cent matter as much as the first
             panel.set_xticks([0.1, 0.5, 0.9, 0.99, 0.999], ["0.1", "0.5", "0.9", "0.99", "0.999"])
             panel.minorticks_off()
         panels[0].set_ylabel("linear probe, test accuracy")
-        panels[0].legend(loc="lower left")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def _means(results):
+    """In words, which mean shift stands where on an axis of sparsity."""
+    means = [result["config"]["mu"] for result in results]
+    return f"from left to right: μ = {max(means):g} to {min(means):g}".replace("-", "−")
 
 
 def _by_shape(results):
@@ -208,7 +225,10 @@ def _by_shape(results):
         values = {result["config"].get(name) for result in results}
         if len(values) > 1:
             raise ValueError(f"results of one figure must agree in {name}, got {', '.join(map(str, values))}")
-    looks = {1: {"color": COLORS["laplace"], "marker": "o"}, 2: {"color": COLORS["gaussian"], "marker": "s"}}
+    looks = {
+        1: {"color": COLORS["laplace"], "marker": "o"},
+        2: {"color": COLORS["gaussian"], "marker": "s", "fillstyle": "none"},
+    }
     other = {"color": COLORS["theory"], "marker": "^"}
     for p in sorted({result["config"]["p"] for result in results}):
         finals = [result["final"] for result in results if result["config"]["p"] == p]

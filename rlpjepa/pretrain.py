@@ -57,16 +57,20 @@ class PretrainConfig:
     backbone: str = _option("resnet18", "name of a timm model, or 'pixels' for no encoder at all")
     cifar_stem: bool = _option(False, "3x3 stem without pooling in place of a ResNet's 7x7 stem")
     dim: int = _option(512, "width of the projector and of its output")
-    p: float = _option(1.0, "shape of the target: 1 Laplace, 2 Gauss")
+    p: float = _option(1.0, f"shape of the target, in {SHAPE}: 1 Laplace, 2 Gauss")
     mu: float = _option(0.0, "mean shift of the target before rectification; lower is sparser")
     rectify: bool = _option(True, "end the projector in a ReLU and rectify the target; without, this is LpJEPA")
-    rectify_target: bool | None = _option(None, "whether the target is rectified, if not as the projector is")
-    regularizer: str = _option("rdmreg", "rdmreg (Eq. 13), rgg_cf (one-sample), sigreg (Eq. 7, target N(0, I)) or none")
+    rectify_target: bool | None = _option(None, "whether the target is rectified; None: if the projector is")
+    regularizer: str = _option(
+        "rdmreg", "rdmreg (Eq. 13), rgg_cf (one-sample), sigreg (Eq. 7: target N(0, I) whatever p and mu) or none"
+    )
     num_projections: int = _option(256, "random directions per step")
-    direction_size: int | None = _option(None, "coordinates that a direction mixes, drawn for each; all by default")
+    direction_size: int | None = _option(None, "coordinates that a direction mixes, drawn for each; None: all")
     invariance_weight: float = _option(25.0, "weight of the invariance term")
     regularizer_weight: float = _option(125.0, "weight of the regularizer")
-    coordinate_weight: float = _option(0.0, "weight of matching each coordinate to the target's quantiles")
+    coordinate_weight: float = _option(
+        0.0, "weight of matching each coordinate to the target's quantiles (125 alpha in chapter 05)"
+    )
     batch_size: int = _option(256, "images per step, two views each; a last, shorter batch is dropped")
     epochs: int = _option(100, "passes over the training images; 0 evaluates the network as it was initialised")
     lr: float = _option(1e-3, "AdamW's learning rate")
@@ -167,6 +171,8 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         result = _finish(run, final) if parallel.rank() == 0 else None
         parallel.stop()  # not after an error: the other ranks may be waiting, and torchrun ends them
         return result, run.model
+    except NotImplementedError as error:  # an operation that torch lacks on this device
+        raise RunError(f"device '{device.type}' lacks what this configuration needs: {error}") from error
     except RuntimeError as error:
         if _is_out_of_memory(error):  # beside the steps, which have their own words for it
             raise RunError("out of memory: take a smaller network, or end what else is using the memory") from error
@@ -226,16 +232,16 @@ def train(run, progress=True):
 def train_step(run, batch):
     """One step of Eq. 14–15 on the images with the given indices (with several ranks, this rank's share of them).
 
-    Returns the METRICS, still on the device. Raises RunError if memory runs out, if the device lacks an operation, if
-    the step cannot be a CUDA graph, or, on the CPU, at NaN.
+    Returns the METRICS, still on the device. Raises RunError if memory runs out, if the step cannot be a CUDA graph,
+    or, on the CPU, at NaN.
     """
     try:
         return _train_step(run, batch)
     except ValueError as error:
         hint = ". A lower lr may help." if "NaN" in str(error) else ""  # on the CPU the losses refuse NaN by themselves
         raise RunError(f"training stopped at step {run.step + 1}: {error}{hint}") from error
-    except NotImplementedError as error:  # an operation that torch lacks on this device
-        raise RunError(f"device '{run.device.type}' lacks what this configuration needs: {error}") from error
+    except NotImplementedError:  # says more than the lines below would
+        raise
     except RuntimeError as error:
         if _is_out_of_memory(error):
             size = run.config.batch_size
@@ -591,7 +597,7 @@ def parse_arguments(arguments=None):
     parser.add_argument(
         "--sweep", default=None, metavar="FILE",
         help="do all runs of a TOML file, one table of options each, [defaults] for all; results go beside the file, "
-        "finished runs are skipped, interrupted ones go on; options given here come before the file's",
+        "finished runs are skipped, interrupted ones go on; options given here override the file's",
     )  # fmt: skip
     return parser, parser.parse_args(arguments)
 

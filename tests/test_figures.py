@@ -90,7 +90,7 @@ def test_training_figure_shows_the_weighted_terms_and_the_final_numbers():
 
 
 def test_tradeoff_shows_every_run_in_the_order_of_its_zeros():
-    figure = plot_tradeoff(RESULTS, [("post", [0.2, 0.9], [0.6, 0.5])])
+    figure = plot_tradeoff(RESULTS, [("post", [0.2, 0.9], [0.6, 0.5])], untrained=result(1.0, 0, 0.5, 0.25))
     for panel, scale in zip(figure.axes, (1, 0.5), strict=True):
         lines = {line.get_label(): line.get_xydata().round(9).tolist() for line in panel.lines}
         assert lines == {
@@ -98,6 +98,7 @@ def test_tradeoff_shows_every_run_in_the_order_of_its_zeros():
             "p = 1": [[0.5, 0.6 * scale], [0.9, 0.5 * scale]],
             "p = 2": [[0.6, 0.7 * scale]],
             "post": [[0.2, 0.6], [0.9, 0.5]],
+            "without training": [[0, 0.25 * scale], [1, 0.25 * scale]],
         }
 
 
@@ -106,3 +107,12 @@ def test_sparsity_shows_measured_against_predicted():
     lines = {line.get_label(): line.get_xydata().tolist() for line in panel.lines}
     assert lines.pop("Eq. 11")[1] == [1, 1]
     assert lines == {"p = 0.5": [[0.6, 0.3]], "p = 1": [[0.2, 0.1], [1.0, 0.5]], "p = 2": [[0.8, 0.4]]}
+
+
+def test_a_collapsed_run_stands_at_the_end_of_the_axis():
+    sparsity, tradeoff = (
+        plot_sparsity([result(1.0, 0, 0.5, 0.6), result(1.0, -3, 0.0, 0.1)]),
+        plot_tradeoff([result(1.0, 0, 0.5, 0.6), result(1.0, -3, 0.0, 0.1), result(1.0, 9, 1.0, 0.7)]),
+    )
+    assert sparsity.axes[0].lines[1].get_ydata().min() == 3e-4
+    assert tradeoff.axes[0].lines[0].get_xydata().tolist() == [[0.05, 0.7], [0.5, 0.6], [0.9999, 0.1]]

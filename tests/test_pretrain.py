@@ -849,11 +849,12 @@ def test_hint_about_the_rate_is_kept_for_nan(tmp_path):
         pretrain(config, tmp_path, progress=False)
 
 
-def test_operation_that_a_device_lacks(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["sample_rgg", "evaluate"])
+def test_operation_that_a_device_lacks(name, tmp_path, monkeypatch):
     def lacking(*_, **__):
         raise NotImplementedError("The operator 'aten::_standard_gamma' is not implemented for the MPS device.")
 
-    monkeypatch.setattr(module, "sample_rgg", lacking)
+    monkeypatch.setattr(module, name, lacking)
     with pytest.raises(RunError, match="device 'cpu' lacks what this configuration needs: The operator 'aten::_stand"):
         pretrain(TINY, tmp_path, progress=False)
 

@@ -199,14 +199,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="training steps per round (2; on CUDA 50)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--whole", help="time a whole run with these options of rlpjepa.pretrain, and nothing else")
+    parser.add_argument(
+        "--whole", help="time a whole run with these options of rlpjepa.pretrain, and no more: --whole='--epochs 1'"
+    )
     parser.add_argument("--out", type=Path, help="also write the numbers and where they come from to this JSON file")
     options = parser.parse_args()
     config, table = PretrainConfig(device=options.device), Table()
     device = choose_device(options.device)
     options.steps = options.steps or (50 if device.type == "cuda" else 2)
     if options.whole:
-        command, provenance = f"--whole '{options.whole}'", bench_whole(table, options.whole)
+        command, provenance = f"--whole='{options.whole}'", bench_whole(table, options.whole)
     else:
         command = f"--rounds {options.rounds} --steps {options.steps} --device {options.device}"
         print(f"{options.rounds} rounds; median (lowest to highest)")
