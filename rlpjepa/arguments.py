@@ -93,7 +93,14 @@ def full_precision(x):
     return x if x.dtype == torch.float64 else x.float()
 
 
+def check_tensors(**named):
+    for name, value in named.items():
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(f"{name} must be a tensor, got {type(value).__name__}")
+
+
 def check_features(z):
+    check_tensors(z=z)
     if z.dim() not in (2, 3) or not z.is_floating_point():
         raise ValueError(f"z must be floating point of shape (B, D) or (V, B, D), got {z.dtype} {tuple(z.shape)}")
     if z.shape[-2] < 2 or 0 in z.shape:

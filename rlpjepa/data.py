@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from .arguments import check_counts
+
 DATASETS = ("shapes", "cifar100", "folder")
 IMAGE_SIZE = 32
 
@@ -45,7 +47,13 @@ class ImageData:
         return ImageData(**{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in moved.items()})
 
     def normalize(self, images):
-        """Scale images to mean 0 and deviation 1 per channel: uint8, or float in [0, 1] -> float of the same shape."""
+        """Scale images to mean 0 and deviation 1 per channel: uint8, or float in [0, 1] -> float of the same shape.
+
+        Raises:
+            ValueError: for images of another type.
+        """
+        if images.dtype != torch.uint8 and not images.is_floating_point():
+            raise ValueError(f"images must be uint8, or floating point in [0, 1], got {images.dtype}")
         pixels = images.float() / 255 if images.dtype == torch.uint8 else images
         return (pixels - _channels(self.mean, images.device)) / _channels(self.std, images.device)
 
@@ -139,8 +147,9 @@ def make_shapes(n_train=6000, n_test=2000, seed=0):
         An `ImageData` with 20 classes.
 
     Raises:
-        ValueError: if there are fewer training or test images than classes.
+        ValueError: if there are fewer training or test images than classes, or if a number is not whole.
     """
+    check_counts(n_train=n_train, n_test=n_test)
     for name, count in (("n_train", n_train), ("n_test", n_test)):
         if count < len(MOTIFS):
             raise ValueError(f"{name} must be at least the number of classes, {len(MOTIFS)}, got {count}")
@@ -185,7 +194,8 @@ def _channel_statistics(images):
     """Mean and deviation per channel of uint8 images scaled to [0, 1], as two tuples of three floats."""
     pixels = images.float() / 255
     mean, std = pixels.mean(dim=(0, 2, 3)), pixels.std(dim=(0, 2, 3))
-    return tuple(round(v, 4) for v in mean.tolist()), tuple(round(v, 4) for v in std.tolist())
+    # A channel that never changes is only centred.
+    return tuple(round(v, 4) for v in mean.tolist()), tuple(round(v, 4) or 1.0 for v in std.tolist())
 
 
 def _md5(content):
@@ -266,6 +276,7 @@ def _fetch_cifar100(root, archive):
 def load_folder(root):
     """Images of one's own: ``root/train/<class>/*`` and ``root/test/<class>/*``, cropped to a square and made 32×32.
 
+    Images of 8 bits a channel, turned upright where they say how they were taken.
     The formats are those of torchvision's ImageFolder, by the ends of the names; other files are left out.
 
     Raises:
@@ -281,20 +292,23 @@ def load_folder(root):
 
 
 def _read_folder(root):
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
     from torchvision.datasets import ImageFolder
     from torchvision.transforms.functional import pil_to_tensor
 
     try:
         listing = ImageFolder(str(root))
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except OSError as error:
         raise DataError(f"{root} must hold one folder of images per class: {error}") from error
     images = torch.empty(len(listing.samples), 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
     for i, (path, _) in enumerate(listing.samples):
         try:
             with Image.open(path) as image:
-                square = ImageOps.fit(image.convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
-        except (OSError, UnidentifiedImageError) as error:
+                if image.mode.startswith(("I", "F")):  # would be cut off at 255
+                    raise ValueError(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits")
+                upright = ImageOps.exif_transpose(image).convert("RGB")
+                square = ImageOps.fit(upright, (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise DataError(f"{path} cannot be read as an image: {error}") from error
         images[i] = pil_to_tensor(square)
     return images, torch.tensor(listing.targets), tuple(listing.classes)

@@ -21,7 +21,7 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.kl import register_kl
 
 from . import special
-from .arguments import FINITE, POSITIVE, SHAPE, broadcast, check_dtype, check_numbers, in_float64
+from .arguments import FINITE, POSITIVE, SHAPE, broadcast, check_counts, check_dtype, check_numbers, in_float64
 
 
 class _Law(Distribution):
@@ -230,8 +230,7 @@ class RectifiedGeneralizedGaussian(_Law):
 
     def expected_l0(self, d):
         """E||x||_0 = d Phi(loc / scale) of d independent coordinates (Eq. 11-12). ValueError unless d is an int > 0."""
-        if not isinstance(d, numbers.Integral) or d < 1:
-            raise ValueError(f"d must be an integer >= 1, got {d!r}")
+        check_counts(d=d)
         return d * self.prob_active
 
     def rsample(self, sample_shape=()):
@@ -254,7 +253,9 @@ class RectifiedGeneralizedGaussian(_Law):
         return torch.where(value < 0, 0.0, self._as(GeneralizedGaussian)._cdf(value))
 
     def _quantile(self, below, above):
-        return self._as(GeneralizedGaussian)._quantile(below, above).clamp_min(0)
+        zero = below <= self._log_probs()[1].exp()  # left out below: the inverse is infinitely steep at its ends
+        x = self._as(GeneralizedGaussian)._quantile(torch.where(zero, 0.5, below), torch.where(zero, 0.5, above))
+        return torch.where(zero, 0.0, x.clamp_min(0))
 
     def _moments(self):
         log_active, log_zero = self._log_probs()

@@ -16,7 +16,7 @@ def extract_features(model, data, images, batch_size=500):
         images: uint8 (N, 3, H, W), on the model's device.
 
     Returns:
-        (encoder features (N, num_features), projector output (N, dim)), float32.
+        (encoder features (N, width of the backbone's output), projector output (N, dim)), float32.
     """
     training = model.training
     model.eval()
@@ -33,7 +33,7 @@ def knn_accuracy(train_x, train_y, test_x, test_y, k=20, temperature=0.07):
     """Accuracy of a vote among the k nearest training images by cosine similarity s, each with weight exp(s / T).
 
     Args:
-        train_x, test_x: (N, D) and (M, D) features.
+        train_x, test_x: (N, D) and (M, D) features, floating point, M > 0.
         train_y, test_y: (N,) and (M,) class indices.
 
     Raises:
@@ -43,9 +43,9 @@ def knn_accuracy(train_x, train_y, test_x, test_y, k=20, temperature=0.07):
         raise ValueError(f"k must be between 1 and the number of training images ({len(train_x)}), got {k}")
     train_x = F.normalize(train_x, dim=1)
     correct = 0
-    for x, y in zip(test_x.split(500), test_y.split(500)):
+    for x, y in zip(test_x.split(500), test_y.split(500), strict=True):
         similarity, nearest = (F.normalize(x, dim=1) @ train_x.T).topk(k, dim=1)
-        votes = torch.zeros(len(x), int(train_y.max()) + 1, device=x.device)
+        votes = similarity.new_zeros(len(x), int(train_y.max()) + 1)
         # Subtracting 1, the largest similarity, scales all votes alike and keeps exp from overflowing.
         votes.scatter_add_(1, train_y[nearest], ((similarity - 1) / temperature).exp())
         correct += (votes.argmax(dim=1) == y).sum().item()
@@ -60,6 +60,7 @@ def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations
 
     Args: as `knn_accuracy`.
     """
+    train_x, test_x = train_x.detach().float(), test_x.detach().float()
     mean, std = train_x.mean(dim=0), train_x.std(dim=0)
     scale = torch.where(std > 0, 1 / std, 0)  # a coordinate that never changes says nothing
     train_x, test_x = (train_x - mean) * scale, (test_x - mean) * scale
@@ -101,7 +102,8 @@ def l1_fraction(z):
     It does not depend on the scale of z, equals the ℓ0 fraction where all non-zero entries are of one size, and is
     smaller the more unequal they are. A zero vector counts 0.
     """
-    ratio = z.abs().sum(dim=-1).square() / z.square().sum(dim=-1).clamp(min=torch.finfo(z.dtype).tiny)
+    z = z.float() / z.float().abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    ratio = z.abs().sum(dim=-1).square() / z.square().sum(dim=-1).clamp(min=1)  # the largest entry is 1
     return (ratio / z.shape[-1]).mean().item()
 
 

@@ -48,10 +48,10 @@ def rgg_explorer(mu=0.0, sigma=None, p=1.0, angle=30.0, d=512, seed=0):
     """
     state = {"mu": mu, "sigma": sigma, "p": p, "angle": angle, "d": d}
     for name, value in state.items():
-        low, high, step, _ = SETTINGS[name]
-        kind = numbers.Integral if step == 1 and name == "d" else numbers.Real
+        low, high, _, _ = SETTINGS[name]
+        kind, words = (numbers.Integral, "whole number") if name == "d" else (numbers.Real, "number")
         if not (name == "sigma" and value is None) and not (isinstance(value, kind) and low <= value <= high):
-            raise ValueError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
+            raise ValueError(f"{name} must be a {words} from {low:g} to {high:g}, got {value!r}")
     return _widget(state, seed) if _has_reader() else _Still(state, seed)
 
 

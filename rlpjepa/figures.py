@@ -76,9 +76,12 @@ def plot_training(result):
                 [config["regularizer_weight"] * e["regularizer"] for e in epochs], "#56B4E9", "-.",
             ),
         }  # fmt: skip
+        if config.get("coordinate_weight"):
+            values = [config["coordinate_weight"] * e["coordinate"] for e in epochs]
+            terms["coordinate loss × weight"] = (values, COLORS["muted"], ":")
         for label, (values, color, line) in terms.items():
             loss.plot(number, values, line, color=color, label=label, marker=".")
-        loss.set(xlabel="epoch", ylabel="loss (mean over the epoch)", title="The two terms of the objective", ylim=0)
+        loss.set(xlabel="epoch", ylabel="loss (mean over the epoch)", title="The terms of the objective", ylim=0)
         loss.legend()
         sparsity.plot(
             number, [e["nonzero_fraction"] for e in epochs], marker=".", color=COLORS["measurement"], label="measured"
@@ -122,6 +125,7 @@ def plot_features(z, images, rows=6, columns=12):
     """
     from matplotlib.figure import Figure
 
+    columns = min(columns, len(z))
     count = (z > 0).sum(dim=0)
     order = count.argsort()
     order = order[count[order] >= columns]
@@ -186,10 +190,12 @@ def plot_tradeoff(results, published=(), untrained=None):
         A matplotlib figure.
 
     Raises:
-        ValueError: if results differ in dataset, epochs or network.
+        ValueError: if there are no results, or if they differ in dataset, epochs or network.
     """
     from matplotlib.figure import Figure
 
+    if not results:
+        raise ValueError("results must hold at least one result")
     with style():
         figure = Figure(figsize=(9, 4.3))
         panels = figure.subplots(1, 2, sharey=True)

@@ -7,7 +7,7 @@ import numbers
 import torch
 from torch.autograd.function import once_differentiable
 
-from .arguments import check_counts, check_features, check_finite, check_law, full_precision
+from .arguments import check_counts, check_features, check_finite, check_law, check_tensors, full_precision
 from .projections import projected_characteristic_function, random_directions, remembered, standard_deviation
 
 
@@ -27,6 +27,7 @@ def invariance_loss(z):
         ValueError: if z is not a floating-point tensor of shape (2, B, D), is empty, or, on the CPU, holds NaN or
             infinity.
     """
+    check_tensors(z=z)
     if z.dim() != 3 or z.shape[0] != 2 or 0 in z.shape or not z.is_floating_point():
         raise ValueError(f"z must be a floating-point tensor of shape (2, B, D), got {z.dtype} {tuple(z.shape)}")
     check_finite("z", z)
@@ -62,6 +63,7 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
             NaN.)
     """
     check_features(z)
+    check_tensors(target=target)
     if target.shape != z.shape[-2:] or target.device != z.device or not target.is_floating_point():
         raise ValueError(
             f"target must be floating point of shape {tuple(z.shape[-2:])} on {z.device} like z, "
@@ -282,6 +284,7 @@ def _directions(z, num_projections, directions, generator):
     if directions is None:
         check_counts(num_projections=num_projections)
         return random_directions(num_projections, z.shape[-1], device=z.device, dtype=z.dtype, generator=generator)
+    check_tensors(directions=directions)
     if directions.dim() != 2 or directions.shape[1] != z.shape[-1] or 0 in directions.shape:
         raise ValueError(f"directions must have shape (N, {z.shape[-1]}), got {tuple(directions.shape)}")
     if directions.device != z.device or not directions.is_floating_point():

@@ -5,6 +5,8 @@ import difflib
 from torch import nn
 from torch.nn import functional as F
 
+from .arguments import check_counts
+
 
 class Projector(nn.Sequential):
     """Three linear layers, all ``dim`` wide; the last ReLU makes exact zeros possible (section "Rectified LpJEPA").
@@ -25,9 +27,7 @@ class Projector(nn.Sequential):
 
     def __init__(self, dim=512, in_features=None, rectify=True):
         in_features = dim if in_features is None else in_features
-        for name, value in (("dim", dim), ("in_features", in_features)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        check_counts(dim=dim, in_features=in_features)
         layers = [
             nn.Linear(in_features, dim), nn.BatchNorm1d(dim), nn.ReLU(),
             nn.Linear(dim, dim), nn.BatchNorm1d(dim), nn.ReLU(),
@@ -47,7 +47,7 @@ class RectifiedLpJEPA(nn.Module):
         cifar_stem: replace a ResNet's 7×7 stride-2 stem and max-pooling by one 3×3 convolution, so that a 32×32 image
             reaches the first block at full size instead of as 8×8.
 
-    Shapes: images (B, 3, H, W) -> (features (B, num_features), z (B, dim)).
+    Shapes: images (B, 3, H, W) -> (features (B, width of the backbone's output), z (B, dim)).
 
     Raises:
         ValueError: for an unknown backbone, or ``cifar_stem`` on a network without a ResNet's stem.
@@ -66,11 +66,13 @@ class RectifiedLpJEPA(nn.Module):
 
 
 def create_backbone(name, cifar_stem=False):
-    """Build a timm backbone without its head: (B, 3, H, W) -> (B, num_features)."""
+    """Build a timm backbone without its head: (B, 3, H, W) -> (B, width)."""
     import timm
 
-    if name == "pixels":
+    if name == "pixels" and not cifar_stem:
         return Pixels()
+    if name == "pixels":
+        raise ValueError("cifar_stem needs a backbone with a ResNet's 7×7 stem, 'pixels' has none")
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; timm.list_models() lists them"
@@ -107,8 +109,8 @@ class PixelConv2d(nn.Conv2d):
         single = (
             x.device.type == "cpu"
             and top >= 0
-            and height + 2 * top < rows + self.stride[0]
-            and width + 2 * left < columns + self.stride[1]
+            and rows <= height + 2 * top < rows + self.stride[0]
+            and columns <= width + 2 * left < columns + self.stride[1]
         )
         fits = top + height <= rows and left + width <= columns
         if not (single and fits and self.groups == 1 and self.dilation == (1, 1) and self.padding_mode == "zeros"):

@@ -105,6 +105,7 @@ class PretrainConfig:
         require("batch_size", self.batch_size >= 2, "at least 2: BatchNorm and the loss compare images with each other")
         for name in ("epochs", "seed", "weight_decay", "checkpoint_seconds"):
             require(name, getattr(self, name) >= 0, "at least 0")
+        require("seed", self.seed < 2**63, "less than 2**63")
         for name in ("invariance_weight", "regularizer_weight", "coordinate_weight"):
             require(name, getattr(self, name) >= 0, "at least 0")
 
@@ -148,7 +149,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
             if not resume:  # a run that ended before its first checkpoint may have left a log
                 write_atomically(run_dir / "log.jsonl", b"")
         # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(config.seed)
             try:
                 run = Run(config, run_dir, device)
@@ -157,7 +158,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
             except BaseException:
                 if lock and {path.name for path in run_dir.iterdir()} <= {".lock", "log.jsonl"}:
                     lock.release()
-                    shutil.rmtree(run_dir)  # a run that could not start leaves no folder
+                    shutil.rmtree(run_dir, ignore_errors=True)  # a run that could not start leaves no folder
                 raise
             try:
                 train(run, progress)
@@ -224,7 +225,7 @@ def train(run, progress=True):
                 pending.clear()
                 if run.is_time_to_save():
                     run.save()
-    if run.step > run.saved_step:
+    if run.step > run.saved_step or run.total_steps == 0:
         run.save()
     run.optimizer.zero_grad()  # gradients are of no more use, and on a GPU they take memory
 
@@ -364,6 +365,12 @@ class Run:
         self.total_steps = config.epochs * self.steps_per_epoch
         self.model = RectifiedLpJEPA(config.backbone, config.dim, config.rectify, config.cifar_stem)
         self.model.to(self.device, memory_format=torch.channels_last).train()
+        try:
+            extract_features(self.model, self.data, self.data.test_images[:1])
+        except (AssertionError, RuntimeError) as error:
+            if _is_out_of_memory(error):
+                raise
+            raise ValueError(f"backbone {config.backbone!r} does not take these images: {error}") from error
         self.network = parallel.wrap(self.model, self.device)  # the same parameters
         if parallel.rank():
             torch.manual_seed(config.seed + parallel.rank())  # the same weights; from here on, draws of its own
@@ -459,6 +466,11 @@ class Run:
         differing = differences(state["config"], self.config)
         if differing:
             raise RunError(f"the checkpoint in {self.run_dir} belongs to another configuration: {differing}")
+        trained_on = state.get("provenance", {}).get("data_md5", self.data.md5)  # files of older versions do not say
+        if trained_on != self.data.md5:
+            raise RunError(
+                f"the checkpoint in {self.run_dir} was trained on other data: {trained_on} there, {self.data.md5} here"
+            )
         if len(state["generators"]) != parallel.world_size():
             raise RunError(
                 f"the checkpoint in {self.run_dir} belongs to a run of {len(state['generators'])} processes, "
@@ -481,7 +493,7 @@ class Run:
         _global_generators(self.device, everywhere)
         self.epochs, self.epoch_metrics = state["epochs"], state["epoch_metrics"]
         self.earlier_seconds = state["seconds"]
-        before = state.get("provenance", {})  # files of older versions have none
+        before = state.get("provenance", {})
         earlier = before.pop("earlier", [])  # of the parts that were run elsewhere or by other code
         if before and before != self.provenance:
             earlier.append(before)
@@ -504,8 +516,9 @@ def differences(options, config):
 
 
 def expected_nonzero_fraction(config):
-    """Eq. 11's closed form for a run's target, per coordinate; None where there is no rectified target."""
-    if config.regularizer not in ("rdmreg", "rgg_cf") or not is_rectified(config):
+    """Eq. 11's closed form for a run's target, per coordinate; None where no term of the loss has a rectified one."""
+    aimed = config.regularizer in ("rdmreg", "rgg_cf") and config.regularizer_weight or config.coordinate_weight
+    if not aimed or not is_rectified(config):
         return None
     return target_law(config).prob_active.item()
 
@@ -644,7 +657,7 @@ def sweep(file, options=None):
     runs = read_sweep(file, options)
     done = {name: file.with_name(f"{name}.json") for name in runs}
     for name, path in done.items():
-        if path.exists() and (differing := differences(json.loads(path.read_text())["config"], runs[name])):
+        if path.exists() and (differing := differences(_read_config(path), runs[name])):
             raise RunError(f"{path} belongs to another configuration: {differing}")
     for name, config in runs.items():
         run_dir = Path("runs") / file.stem / name
@@ -665,6 +678,14 @@ def sweep(file, options=None):
             traceback.print_exc()
             failed += 1
     return failed
+
+
+def _read_config(path):
+    """The configuration in a result file."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["config"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is not a result file: {error!r}") from error
 
 
 def report(result):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from . import special
-from .arguments import check_counts, check_dtype, check_law, full_precision
+from .arguments import check_counts, check_dtype, check_law, check_tensors, full_precision
 from .distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian
 
 
@@ -142,8 +142,9 @@ def projected_characteristic_function(distribution, directions, t):
 
     Raises:
         ValueError: if directions are not floating point of shape (N, D), and if the distribution's parameters are not
-            scalar, or not on the directions' device.
+            scalar, not on the directions' device, or so extreme that its density is too narrow for the table.
     """
+    check_tensors(directions=directions, t=t)
     check_law(distribution, directions.device)
     if directions.dim() != 2 or 0 in directions.shape or not directions.is_floating_point():
         raise ValueError(
@@ -166,8 +167,9 @@ def projected_characteristic_function(distribution, directions, t):
         for weight, neighbour in ((1 - (c - knot), knot), (c - knot, knot + 1)):
             count[0].scatter_add_(1, neighbour, weight)
             count[1].scatter_add_(1, neighbour, weight * sign)
-        logs.append(count[0] @ rest.real.to(c.dtype))
-        phases.append(count[1] @ rest.imag.to(c.dtype))
+        with torch.autocast(c.device.type, enabled=False):
+            logs.append(count[0] @ rest.real.to(c.dtype))
+            phases.append(count[1] @ rest.imag.to(c.dtype))
     sums, squares = directions.double().sum(1, keepdim=True), directions.double().square().sum(1, keepdim=True)
     log = torch.cat(logs) - variance / 2 * squares * t.square()
     phase = torch.cat(phases) * t.sign() + mean * sums * t
@@ -186,7 +188,8 @@ def _tabulate(distribution, knots=8192):
     whole = isinstance(law, GeneralizedGaussian)
     start = law.loc if whole else law.loc.clamp_min(0)
     (step, step_weight), (share, weight) = special.infinite_rule(law, 3000), special.finite_rule(law.loc, 400)
-    left = (start - step, step_weight) if whole else (start * share, start * weight)
+    width = start.minimum(law.scale * (40 * law.p) ** (1 / law.p))  # farther left the density is nil
+    left = (start - step, step_weight) if whole else (start - width * share, width * weight)
     x, weight = torch.cat([start + step, left[0]]), torch.cat([step_weight, left[1]])
     weight = weight * law._log_prob(x).exp()
     atom = law._log_probs()[1].exp() if isinstance(law, RectifiedGeneralizedGaussian) else 0 * law.loc
@@ -196,15 +199,22 @@ def _tabulate(distribution, knots=8192):
     angles = (block.unsqueeze(-1) * (x - mean) for block in t.split(256))  # 3400 points each
     atom = torch.polar(atom, -mean * t)
     phi = torch.cat([torch.complex(a.cos() @ weight, a.sin() @ weight) for a in angles]) + atom  # of x - mean
+    check_mass(distribution, phi[0].real)
     turns = (phi[1:] * phi[:-1].conj()).angle()
     phase = torch.cat([turns.new_zeros(1), turns.cumsum(0)])
     return torch.complex(phi.abs().clamp_min(1e-30).log() + variance * t**2 / 2, phase), spacing, mean, variance
 
 
+def check_mass(distribution, mass):
+    """ValueError if quadrature does not find the whole mass of a law."""
+    if not abs(mass - 1) < 1e-6:
+        raise ValueError(f"the density of {distribution} is too narrow to be tabulated: it sums to {mass:.3g}")
+
+
 def standard_deviation(distribution):
-    """In float64; ValueError where it is zero, since characteristic functions are measured in units of it."""
+    """In float64; ValueError where it is all but zero: features and characteristic functions are measured in it."""
     deviation = distribution._moments()[1].sqrt()
-    if not (deviation > 0).all():
+    if not (deviation > 1e-30).all():
         raise ValueError(f"the variance of {distribution} is too small for a float")
     return deviation
 

@@ -64,10 +64,15 @@ def test_shapes_cannot_be_told_by_pixels_colours_or_brightness():
     assert accuracy(lambda x: torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)) < 0.25
 
 
-@pytest.mark.parametrize(("sizes", "name"), [((19, 60), "n_train"), ((60, 0), "n_test")])
+@pytest.mark.parametrize(("sizes", "name"), [((19, 60), "n_train"), ((60, 19), "n_test")])
 def test_too_few_shapes(sizes, name):
     with pytest.raises(ValueError, match=f"{name} must be at least the number of classes, 20"):
         make_shapes(*sizes)
+
+
+def test_shapes_come_in_whole_numbers():
+    with pytest.raises(ValueError, match="n_train must be a positive integer, got 20.5"):
+        make_shapes(20.5)
 
 
 def test_unknown_dataset():
@@ -233,3 +238,37 @@ def test_folder_with_an_unreadable_image(folder):
     broken.write_bytes(broken.read_bytes()[:40])
     with pytest.raises(DataError, match="1.png cannot be read as an image"):
         load_data("folder", folder)
+
+
+def test_folder_with_more_than_8_bits(folder):
+    """They would be cut off at 255: a ramp to 4095 would be nearly white."""
+    Image.fromarray(np.linspace(0, 4095, 1600).reshape(40, 40).astype(np.uint16)).save(folder / "train/left/1.png")
+    with pytest.raises(DataError, match="1.png cannot be read as an image: more than 8 bits a channel .mode I;16"):
+        load_data("folder", folder)
+
+
+@pytest.mark.parametrize("content", [b"P6\n3", b"P6\n30000 30000\n255\n"], ids=["cut short", "too large"])
+def test_folder_with_an_image_that_is_none(folder, content):
+    (folder / "train" / "left" / "odd.ppm").write_bytes(content)
+    with pytest.raises(DataError, match="odd.ppm cannot be read as an image"):
+        load_data("folder", folder)
+
+
+def test_folder_turns_photographs_upright(folder):
+    image, exif = Image.new("RGB", (32, 32), (255, 255, 255)), Image.Exif()
+    image.paste((0, 0, 0), (0, 0, 32, 16))  # black above, white below
+    exif[0x0112] = 3  # "Orientation": turned by 180 degrees
+    image.save(folder / "train" / "left" / "turned.png", exif=exif)
+    data = load_data("folder", folder)
+    turned = data.train_images[3]  # after 0, 1 and 2
+    assert (turned[:, :15] == 255).all() and (turned[:, 17:] == 0).all()
+
+
+def test_channel_without_contrast_is_only_centred(folder):
+    data = load_data("folder", folder)  # red and blue: nothing green
+    assert data.std[1] == 1 and data.normalize(data.train_images).isfinite().all()
+
+
+def test_integers_are_not_taken_for_brightness(small_data):
+    with pytest.raises(ValueError, match="images must be uint8, or floating point in .0, 1., got torch.int64"):
+        small_data.normalize(small_data.train_images.long())

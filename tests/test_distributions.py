@@ -606,9 +606,9 @@ def test_below_the_support(law):
     assert (d.survival(below) == 1).all()
 
 
-@pytest.mark.parametrize("d", [0, -1, 2.0, None])
+@pytest.mark.parametrize("d", [0, -1, 2.0, None, True])
 def test_bad_dimension(d):
-    with pytest.raises(ValueError, match="d must be an integer"):
+    with pytest.raises(ValueError, match="d must be a positive integer"):
         RectifiedGeneralizedGaussian(0.0, 1.0, 1.0).expected_l0(d)
 
 
@@ -740,3 +740,13 @@ def test_shift_law(p, scale, shift, x, q):
     torch.testing.assert_close(moved.icdf(f64(q)), one.icdf(f64(q)) + shift, rtol=1e-9, atol=1e-9)
     assert torch.equal(moved.variance, one.variance)
     assert torch.equal(moved.entropy(), one.entropy())
+
+
+def test_gradient_of_the_rectified_quantile_at_the_atom():
+    """Quantiles inside the atom are 0 whatever the parameters; those above it keep their slopes."""
+    loc, scale, p = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (0.3, 1.2, 1.5))
+    q = torch.tensor([0.0, 0.1, 0.7], dtype=torch.float64)
+    x = RectifiedGeneralizedGaussian(loc, scale, p).icdf(q)
+    assert x[:2].tolist() == [0, 0] and x[2] == GeneralizedGaussian(loc, scale, p).icdf(q[2])
+    expected = torch.autograd.grad(GeneralizedGaussian(loc, scale, p).icdf(q[2]), (loc, scale, p))
+    torch.testing.assert_close(torch.autograd.grad(x.sum(), (loc, scale, p)), expected)

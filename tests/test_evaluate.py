@@ -136,3 +136,23 @@ def test_evaluate_reports_fractions(small_data):
         "nonzero_fraction", "l1_fraction", "dead_fraction",
     }  # fmt: skip
     assert all(0 <= value <= 1 for value in result.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_accuracies_of_other_types(clusters, dtype):
+    parts = [c.to(dtype).requires_grad_() if c.is_floating_point() else c for c in clusters]
+    rounded = [c.to(dtype).float() if c.is_floating_point() else c for c in clusters]
+    assert abs(knn_accuracy(*parts) - knn_accuracy(*rounded)) < 0.05
+    assert probe_accuracy(*parts) == probe_accuracy(*rounded)
+
+
+def test_labels_that_are_too_few(clusters):
+    train_x, train_y, test_x, test_y = clusters
+    with pytest.raises(ValueError):
+        knn_accuracy(train_x, train_y, test_x.repeat(9, 1)[:1000], test_y.repeat(9)[:500])
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e-3, 1.0, 1e20])
+def test_l1_fraction_does_not_depend_on_the_scale(scale):
+    assert l1_fraction(scale * torch.tensor([[3.0, 1.0, 0.0, 0.0]])) == pytest.approx(16 / 10 / 4)
+    assert l1_fraction(torch.tensor([[300.0, 100.0, 0.0, 0.0]]).half()) == pytest.approx(0.4)

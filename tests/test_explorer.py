@@ -71,7 +71,7 @@ def test_points_follow_the_law_and_a_seed_repeats_them():
     "name, value", [("mu", 4.5), ("sigma", 0.0), ("p", math.nan), ("p", "1"), ("angle", -1), ("d", 1), ("d", 3.5)]
 )
 def test_arguments_outside_of_their_slider(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be a number from"):
+    with pytest.raises(ValueError, match=f"{name} must be a {'whole ' if name == 'd' else ''}number from"):
         rgg_explorer(**{name: value})
 
 

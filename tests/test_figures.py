@@ -48,6 +48,11 @@ def test_sheet_of_a_collapsed_network_is_empty():
     assert not any(panel.images or panel.texts for panel in figure.axes)
 
 
+def test_sheet_of_few_images():
+    figure = plot_features(torch.ones(5, 4), torch.zeros(5, 3, 4, 4, dtype=torch.uint8), columns=12)
+    assert [len(panel.images) for panel in figure.axes] == [1] * 20
+
+
 def test_coordinate_that_is_on_for_just_enough_images():
     images = torch.zeros(37, 3, 4, 4, dtype=torch.uint8)
     assert rows_of(plot_features(active(12, n=37), images, columns=12), 12)[0] == ["z[0]"]
@@ -75,15 +80,16 @@ def test_one_figure_is_of_one_dataset_network_and_budget(plot, change):
 def test_training_figure_shows_the_weighted_terms_and_the_final_numbers():
     rows = [(30.0, 0.2, 0.2, 0.3), (12.5, 0.1, 0.08, 0.45)]
     names = ("loss", "invariance", "regularizer", "nonzero_fraction")
-    epochs = [{"epoch": i + 1, **dict(zip(names, row))} for i, row in enumerate(rows)]
+    epochs = [{"epoch": i + 1, "coordinate": 1 / (i + 1), **dict(zip(names, row))} for i, row in enumerate(rows)]
     accuracies = {"encoder_knn": 0.1, "encoder_probe": 0.2, "projector_knn": 0.3, "projector_probe": 0.4}
     figure = plot_training({
-        "config": {"invariance_weight": 25.0, "regularizer_weight": 125.0}, "epochs": epochs,
+        "config": {"invariance_weight": 25.0, "regularizer_weight": 125.0, "coordinate_weight": 10.0}, "epochs": epochs,
         "final": {**accuracies, "expected_nonzero_fraction": 0.5},
     })  # fmt: skip
     loss, sparsity, accuracy = figure.axes
     lines = {line.get_label(): list(line.get_ydata()) for line in (*loss.lines, *sparsity.lines)}
     assert lines["total"] == [30, 12.5] and lines["invariance × weight"] == [5, 2.5]
+    assert lines["coordinate loss × weight"] == [10, 5]
     assert lines["regularizer × weight"] == [25, 10] and lines["measured"] == [0.3, 0.45]
     assert lines["closed form (Eq. 11)"] == [0.5, 0.5]
     assert [bar.get_height() for bar in accuracy.patches] == [0.1, 0.2, 0.3, 0.4]
@@ -107,6 +113,11 @@ def test_sparsity_shows_measured_against_predicted():
     lines = {line.get_label(): line.get_xydata().tolist() for line in panel.lines}
     assert lines.pop("Eq. 11")[1] == [1, 1]
     assert lines == {"p = 0.5": [[0.6, 0.3]], "p = 1": [[0.2, 0.1], [1.0, 0.5]], "p = 2": [[0.8, 0.4]]}
+
+
+def test_no_results():
+    with pytest.raises(ValueError, match="results must hold at least one"):
+        plot_tradeoff([])
 
 
 def test_a_collapsed_run_stands_at_the_end_of_the_axis():

@@ -807,3 +807,19 @@ def test_objective_passes_the_gradient_on(generator):
     )
     each = [weight * value_and_gradient(term, z)[1] for weight, term in zip(weights, terms, strict=True)]
     torch.testing.assert_close(got, sum(each))
+
+
+@pytest.mark.parametrize("name", ["z", "target", "directions"])
+def test_arrays_and_lists_are_no_tensors(name):
+    parts = {"z": torch.randn(4, 3), "target": torch.randn(4, 3), "directions": torch.eye(3)}
+    with pytest.raises(ValueError, match=f"{name} must be a tensor, got ndarray"):
+        rdmreg_loss(**parts | {name: parts[name].numpy()})
+    with pytest.raises(ValueError, match="z must be a tensor, got list"):
+        invariance_loss([parts["z"], parts["z"]])
+
+
+def test_law_without_spread_is_refused():
+    """Features are measured in its standard deviation, 7e-42 here, which float32 does not hold."""
+    law = RectifiedGeneralizedGaussian(-19.0, 1.0, 2.0)
+    with pytest.raises(ValueError, match="is too small for a float"):
+        rgg_cf_loss(torch.randn(8, 3), law)

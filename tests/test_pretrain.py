@@ -118,9 +118,14 @@ def test_same_seed_same_weights_and_global_state_untouched(tmp_path):
 
 
 def test_no_epochs_evaluates_the_network_as_initialised(tmp_path):
-    result, model = pretrain(dataclasses.replace(TINY, epochs=0), tmp_path, progress=False)
+    config = dataclasses.replace(TINY, epochs=0)
+    result, model = pretrain(config, tmp_path, progress=False)
     assert result["epochs"] == [] and FINAL <= set(result["final"])
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), fresh_model().parameters()))
+    with pytest.raises(RunError, match="holds a run already"):
+        pretrain(dataclasses.replace(config, seed=1), tmp_path, progress=False)
+    again, _ = pretrain(config, tmp_path, resume=True, progress=False)
+    assert again["final"]["encoder_knn"] == result["final"]["encoder_knn"]
 
 
 @pytest.mark.parametrize("coordinate_weight", [0.0, 10.0])
@@ -135,7 +140,8 @@ def test_every_regularizer_trains_and_is_in_the_log(tmp_path, name, coordinate_w
         parts = 25 * line["invariance"] + 125 * line["regularizer"] + coordinate_weight * line["coordinate"]
         assert line["loss"] == pytest.approx(parts, abs=1e-3)
     expected = result["final"]["expected_nonzero_fraction"]
-    assert expected == (pytest.approx(0.5, abs=1e-12) if name in ("rdmreg", "rgg_cf") else None)
+    aimed = name in ("rdmreg", "rgg_cf") or coordinate_weight > 0
+    assert expected == (pytest.approx(0.5, abs=1e-12) if aimed else None)
 
 
 @pytest.mark.usefixtures("training_only")
@@ -232,6 +238,18 @@ def test_target_may_be_rectified_or_not_whatever_the_projector_is(tmp_path, rect
 
 
 @pytest.mark.parametrize(
+    ("change", "aimed"),
+    [
+        ({"regularizer": "none"}, False), ({"regularizer": "none", "coordinate_weight": 1.0}, True),
+        ({"regularizer_weight": 0.0}, False), ({"regularizer": "sigreg"}, False), ({"regularizer": "rgg_cf"}, True),
+    ],
+)  # fmt: skip
+def test_a_share_is_expected_where_a_term_of_the_loss_asks_for_it(change, aimed):
+    assert (expected_nonzero_fraction(PretrainConfig(**change)) == 0.5) == aimed
+    assert (expected_nonzero_fraction(PretrainConfig(**change)) is None) != aimed
+
+
+@pytest.mark.parametrize(
     ("p", "mu", "expected"),
     [(1.0, 0.0, 0.5), (2.0, -1.0, 0.5 * math.erfc(1 / math.sqrt(2))), (1.0, -2.0, 0.5 * math.exp(-2 * math.sqrt(2)))],
 )
@@ -276,6 +294,7 @@ def test_step_on_an_imagined_gpu_neither_waits_nor_mixes_devices(change, monkeyp
     for name in ("losses", "projections"):
         deviation = "rlpjepa." + name + ".standard_deviation"
         monkeypatch.setattr(deviation, lambda law: law._moments()[1].sqrt())
+    monkeypatch.setattr("rlpjepa.projections.check_mass", lambda *_: None)
     with FakeTensorMode(allow_non_fake_inputs=True):
         weights = {k: v.to("cuda") for k, v in (*network.named_parameters(), *network.named_buffers())}
         run = SimpleNamespace(
@@ -365,6 +384,17 @@ def test_finished_run_resumed_is_evaluated_again_and_not_trained(tmp_path, monke
     assert same(model.state_dict(), again.state_dict()) and after["epochs"] == before["epochs"]
     assert [after["final"][k] == before["final"][k] for k in sorted(FINAL - {"seconds"})] == [True] * (len(FINAL) - 1)
     assert json.loads((tmp_path / "result.json").read_text()) == after
+
+
+@pytest.mark.usefixtures("training_only")
+def test_run_goes_on_with_its_own_data_alone(tmp_path, small_data, monkeypatch):
+    pretrain(TINY, tmp_path, progress=False)
+    result = (tmp_path / "result.json").read_bytes()
+    other = dataclasses.replace(small_data, md5={"train": "another", "test": "one"})
+    monkeypatch.setattr(module, "load_data", lambda *_: other)
+    with pytest.raises(RunError, match="was trained on other data: .* there, {'train': 'another', 'test': 'one'} here"):
+        pretrain(TINY, tmp_path, resume=True, progress=False)
+    assert (tmp_path / "result.json").read_bytes() == result
 
 
 @pytest.mark.usefixtures("training_only")
@@ -859,6 +889,19 @@ def test_operation_that_a_device_lacks(name, tmp_path, monkeypatch):
         pretrain(TINY, tmp_path, progress=False)
 
 
+def test_backbone_for_other_images(tmp_path):
+    with pytest.raises(ValueError, match="backbone 'vit_tiny_patch16_224' does not take these images: .*height"):
+        pretrain(dataclasses.replace(TINY, backbone="vit_tiny_patch16_224"), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_went_wrong_is_said_though_the_folder_cannot_be_removed(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    with pytest.raises(ValueError, match="batch_size must be at most"):
+        pretrain(dataclasses.replace(TINY, batch_size=2000), tmp_path / "link", progress=False)
+
+
 def test_step_that_cannot_be_recorded(monkeypatch):
     def fails(run, batch):
         raise RuntimeError("operation not permitted when stream is capturing")
@@ -960,7 +1003,7 @@ def test_run_that_cannot_start_leaves_no_folder(tmp_path, change):
         ("lr", [0.0, -1e-3]),
         ("schedule", ["linear"]),
         ("weight_decay", [-1e-4]),
-        ("seed", [-1, 1.5]),
+        ("seed", [-1, 1.5, 2**63]),
         ("device", ["gpu"]),
         ("cuda_graph", [1, "yes"]),
         ("checkpoint_seconds", [-1.0]),

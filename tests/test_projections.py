@@ -6,6 +6,7 @@ Statistical tests fix their seeds, and each says how often it would fail with a 
 import functools
 import gc
 import math
+import warnings
 import weakref
 
 import numpy as np
@@ -521,3 +522,30 @@ def test_characteristic_function_needs_scalar_parameters(shape):
 def test_characteristic_function_needs_one_device():
     with pytest.raises(ValueError, match="distribution must have scalar parameters on meta, got.* on cpu"):
         projected_characteristic_function(rectified(1.0, 0.0), ONE.to("meta"), torch.zeros(3))
+
+
+@pytest.mark.parametrize("p", [1.0, 12.0, 19.9])
+@pytest.mark.parametrize("loc", [30.0, 1000.0])
+def test_characteristic_function_far_from_zero(p, loc):
+    """Far to the right nothing is cut off: the modulus is that of the law at 0, of which half is integrated here."""
+    t = np.array([0.5, 1.0, 2.0])
+    size = (40 * p) ** (1 / p)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        half = [scipy.integrate.quad(lambda x, s=s: np.cos(s * x) * np.exp(-(x**p) / p), 0, size)[0] for s in (0, *t)]
+    law = RectifiedGeneralizedGaussian(loc, torch.tensor(1.0, dtype=torch.float64), p)
+    got = projected_characteristic_function(law, torch.ones(1, 1, dtype=torch.float64), torch.from_numpy(t))[0]
+    np.testing.assert_allclose(got.numpy() * np.exp(-1j * t * loc), np.array(half[1:]) / half[0], atol=1e-5)
+
+
+def test_law_that_is_too_narrow_for_the_table():
+    law = TruncatedGeneralizedGaussian(-30.0, 1.0, 19.9)
+    with pytest.raises(ValueError, match="too narrow to be tabulated"):
+        projected_characteristic_function(law, torch.ones(1, 1), torch.ones(1))
+
+
+def test_characteristic_function_under_autocast():
+    law, c, t = RectifiedGeneralizedGaussian(0.0, 1.0, 1.0), torch.ones(1, 64) / 8, torch.linspace(0, 3, 17)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = projected_characteristic_function(law, c, t)
+    torch.testing.assert_close(got, projected_characteristic_function(law, c, t))

@@ -263,3 +263,11 @@ def test_run_in_the_hands_of_another_process_is_left_to_it(tmp_path, capsys):
     assert not file.with_name("one.json").exists() and file.with_name("two.json").exists()
     lock.release()
     assert sweep(file) == 0 and file.with_name("one.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"config": 3}'])
+def test_result_that_is_none_is_named(tmp_path, content):
+    path = plan(tmp_path, "[one]")
+    path.with_name("one.json").write_text(content)
+    with pytest.raises(RunError, match=r"one\.json is not a result file"):
+        sweep(path)
