@@ -22,9 +22,10 @@
 #
 # **What you need.** Vectors and norms, densities and expectations, and tensors in PyTorch. No GPU, no dataset.
 #
-# **Time.** About 50 minutes; the cells take less than a minute on two CPU cores. When you are short of time,
-# read sections 1, 3 and 6, which the other chapters build on, and look at the figures of the rest. The exercises at the
-# end take more than an hour together, the first of them five minutes.
+# **Time.** About 50 minutes; the cells take less than a minute on two CPU cores. When you are short of time, read
+# sections 1, 3 and 6, which the other chapters build on, with the definitions at the head of section 2 and the density
+# of section 5, and look at the figures of the rest. The exercises at the end take more than an hour together, the first
+# of them five minutes.
 #
 # The series follows the blog post *Rectified LpJEPA* by Yilun Kuang; equations carry its numbers. Where a cell ends in
 # "agrees", it has checked the statement above it and would have stopped the notebook otherwise.
@@ -70,7 +71,7 @@ torch.set_num_threads(1)  # for tensors as small as these, waiting for a second 
 #
 # There are no labels. Instead, each input is shown to the network twice, as two *views* $\mathbf{x}$ and $\mathbf{x}'$
 # that differ in what should not matter (for photographs: another crop, other colours), and the features of the two,
-# $\mathbf{z}$ and $\mathbf{z}' = f_\theta(\mathbf{x}')$, should agree:
+# $\mathbf{z}$ and $\mathbf{z}' = f_\theta(\mathbf{x}')$, should agree (*invariance*):
 #
 # $$\min_\theta\; \mathbb{E}\,\lVert \mathbf{z} - \mathbf{z}' \rVert_2 , \tag{2}$$
 #
@@ -173,9 +174,10 @@ show(
 
 # %% [markdown]
 # *Features of the same 512 points on the same scale (after training, of one noisy view of each), coloured by the first
-# coordinate of the point. Left: a network that has not been trained. Middle: trained for agreement alone, all points
-# have nearly the same features. Right: with the target, the cloud is as wide as the target, and its colours still
-# change gradually: near inputs have near features.*
+# coordinate of the point (from dark blue to yellow). Left: a network that has not been trained. Middle: trained for
+# agreement alone, all points have nearly the same features. Right: with the target, the cloud is about as wide as the
+# target. It is not as round: so short a training matches the spread, and not every detail. Its colours still change
+# gradually: near inputs have near features.*
 #
 # ### A quieter collapse
 #
@@ -222,8 +224,9 @@ print("agrees")
 # The line about $a$ and $(a^2 - 1)/\sqrt2$ is a warning: the effective rank sees linear redundancy only. A target whose
 # coordinates are *independent* rules out the other kind too.
 #
-# So a target is needed, and its choice is a choice of geometry. The rest of this chapter is about the shapes behind
-# three candidates: Gaussian, Laplace, and the family that contains both.
+# So a target is needed, and to choose one is to choose a geometry: the density of each of the three candidates here,
+# Gaussian, Laplace and the family that contains both, depends on $\mathbf{z}$ through one norm alone, so that it is
+# constant on the spheres of that norm. The rest of this chapter is about these shapes.
 #
 # ## 2 · Unit ℓp spheres
 #
@@ -232,8 +235,9 @@ print("agrees")
 # $$\lVert\mathbf{x}\rVert_p = \Bigl(\sum_{i=1}^d |x_i|^p\Bigr)^{1/p}, \qquad
 #   \lVert\mathbf{x}\rVert_\infty = \max_i |x_i| .$$
 #
-# For $p < 1$ the triangle inequality fails, and one says *quasi-norm*. In code the formula is one line. The module's
-# `lp_norm` gives the same numbers, and also works where single powers become too large or too small for a float.
+# For $p < 1$ the triangle inequality fails, and one says *quasi-norm*. In code the formula is one line. The function
+# `lp_norm` of `rlpjepa`, from here on *the module*, gives the same numbers, and also works where single powers become
+# too large or too small for a float.
 
 # %%
 generator = torch.Generator().manual_seed(3)
@@ -256,7 +260,9 @@ assert by_hand == 0 and abs(lp_norm(small, 8) / exact - 1) < 1e-6
 # when divided by its own norm.
 #
 # **Prediction.** At $p = 2$ the sphere is round, at $p = 1$ it has corners on the axes. Below 1 it bends inwards: the
-# corners become spikes, and the point on the diagonal moves towards the origin.
+# corners become spikes, and the point on the diagonal moves towards the origin. To measure a corner, take the angle
+# that the two points of the sphere at the distance $h$ from the tip $(1, 0)$, along the axis, make when seen from the
+# tip. As $h$ falls it stays what it is at a corner, grows to 180° where the sphere is round, and falls to 0 at a spike.
 
 
 # %%
@@ -271,10 +277,12 @@ for p in (2, 1, 0.75, 0.5, 0.25):
     diagonal = torch.ones(2, dtype=torch.float64) / lp_norm(torch.ones(2, dtype=torch.float64), p)
     length = lp_norm(diagonal, 2).item()  # in any dimension d it is d^(1/2 - 1/p)
     assert abs(length - 2 ** (1 / 2 - 1 / p)) < 1e-12
-    # the corner at (1, 0): how far the sphere opens up, seen from the tip, at a small distance from it
-    wide, narrow = (2 * math.degrees(math.atan((1 - (1 - h) ** p) ** (1 / p) / h)) for h in (1e-2, 1e-4))
-    print(f"p = {p:<4}  diagonal at distance {length:.2f}, corner angle {wide:5.1f}° at 0.01, {narrow:5.1f}° at 0.0001")
+    wide, narrow = (2 * math.degrees(math.atan((1 - (1 - h) ** p) ** (1 / p) / h)) for h in (0.1, 0.01))
+    print(
+        f"p = {p:<4}  diagonal at distance {length:.2f}, corner angle {wide:.3g}° for h = 0.1, {narrow:.3g}° for 0.01"
+    )
     assert (p < 1) == (narrow < 0.99 * wide)
+print("agrees")
 
 # %% tags=["slide"]
 looks = {
@@ -348,9 +356,9 @@ show(
 )
 
 # %% [markdown]
-# *Unit ℓp spheres in space; the colour is the distance from the origin, shaded by a light from one side (compare hues, not
-# brightness). As $p$ falls
-# the faces sink and only the six spikes stay far out: a point there has one large coordinate and two small ones.*
+# *Unit ℓp spheres in space; the colour is the distance from the origin, shaded by a light from one side (compare hues,
+# not brightness). As $p$ falls the faces sink and only the six spikes stay far out: a point there has one large
+# coordinate and two small ones.*
 #
 # And the same surfaces, without $p = 4$, to turn by hand: drag to turn, choose $p$ with the buttons below. Where the
 # notebook is shown as a page that cannot move, a still picture stands in its place.
@@ -398,26 +406,28 @@ display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
 #
 # This is the *polar decomposition*. Suppose the density of $\mathbf{z}$ depends on $\mathbf{z}$ through
 # $\lVert\mathbf{z}\rVert_p$ alone. Then $r$ and $\mathbf{u}$ are independent. To see it, take a piece $A$ of the unit
-# sphere and the points whose direction lies in $A$. Those with radius at most $r$ fill a cone, and its volume is $r^d$
-# times that of the cone for $r = 1$. So of every thin shell between two radii $A$ gets the same share of the volume,
-# and since the density is constant on the shell, the same share of the probability. The radius says nothing about the
-# direction. All that distinguishes one such law from another is the law of one number, $r$.
+# sphere and a number $t > 0$. The points with direction in $A$ and radius at most $t$ fill a cone, whose volume is
+# $t^d$ times that of the cone for $t = 1$; the same holds for the whole ball. So $A$ has the same share of the volume
+# of every shell between two radii. On a thin shell the density is nearly constant, so this is also its share of the
+# probability, wherever the shell is: the radius says nothing about the direction. All that distinguishes one such law
+# from another is the law of one number, $r$.
 #
 # The isotropic Gaussian $\mathcal{N}(0, I_d)$ has the density $(2\pi)^{-d/2}\exp(-\lVert\mathbf{z}\rVert_2^2/2)$, so
 # it is of this kind with $p = 2$. Its radius is the root of a sum of $d$ squared normal variables: the $\chi$
 # distribution with $d$ degrees of freedom.
 #
-# **Prediction.** The squared radius is a sum of $d$ terms of mean 1, so that $r \approx \sqrt{d}$. How wide is its law?
-# Perhaps surprisingly, the width does not grow with $d$: each term has variance 2, so $r^2$ has the standard deviation
-# $\sqrt{2d}$; and since $r^2$ changes by about $2\sqrt{d}$ times the change of $r$, that of $r$ tends to
-# $\sqrt{2d}/(2\sqrt{d}) = 1/\sqrt{2}$. In high dimension a Gaussian cloud is a thin shell. And the direction is
-# uniform, since the density prefers none.
+# **Prediction.** The squared radius is a sum of $d$ terms of mean 1, so that $r \approx \sqrt{d}$ for large $d$. How
+# wide is its law? Perhaps surprisingly, the width hardly grows with $d$: each term has variance 2, so $r^2$ has the
+# standard deviation $\sqrt{2d}$; and since $r^2$ changes by about $2\sqrt{d}$ times the change of $r$, that of $r$
+# tends to $\sqrt{2d}/(2\sqrt{d}) = 1/\sqrt{2}$. In high dimension a Gaussian cloud is a thin shell. And the direction
+# is uniform, since the density prefers none. That is tested through its cosine with a fixed unit vector: by symmetry
+# this has the law of $u_1$, whichever vector it is, and its square, $z_1^2/\sum_i z_i^2$, the law Beta$(1/2, (d-1)/2)$.
 #
 # To compare a sample with a law, this chapter uses the Kolmogorov–Smirnov test: its *p-value* is the probability that a
 # sample from the law itself would lie at least as far from it. (It has nothing to do with the $p$ of ℓp. Counts, as
 # those of the triangles in section 5, are compared by the $\chi^2$ test, whose p-value means the same.) A cell stops at
-# a p-value of 1/10,000 or less: a true statement would stop it once in 10,000 runs with other seeds, and cells with
-# many comparisons add up that risk. For independence we split the sample in two by a property of the direction and
+# a p-value of 1/10,000 or less: a true statement would stop it once in 10,000 runs with other seeds, and in a cell with
+# many comparisons these risks add up. For independence we split the sample in two by a property of the direction and
 # compare the radii of the halves. Such a test can find dependence or fail to find it; that there is none is what the
 # argument above proves. To see that the tests *can* fail, sections 3, 5 and 6 also feed them laws for which they
 # should.
@@ -443,7 +453,7 @@ def report(text, p_values):
 
 def bad_luck(p_values):
     """How rarely true statements fail that many comparisons: at most the sum of the risks, in words."""
-    return f"true statements stop this cell at most 1 time in {1 / (LEVEL * len(p_values)):.0f}"
+    return f"if all is true, chance stops this cell in 1 of {1 / (LEVEL * len(p_values)):.0f} runs at most"
 
 
 # %% tags=["claim-T1"]
@@ -495,21 +505,22 @@ show(
 )
 
 # %% [markdown] tags=["slide"]
-# *The radius of 4000 Gaussian vectors, for each of four values of $d$. The shells move out as $\sqrt{d}$, but none is
-# wider than the last one: relative to its radius, the shell at $d = 4096$ is a surface.*
+# *The radius of 4000 Gaussian vectors, for each of four values of $d$. The shells move out as $\sqrt{d}$ and hardly
+# widen: relative to its radius, the shell at $d = 4096$ is almost a surface.*
 #
 # ## 4 · The most spread-out law
 #
-# How spread out a law with density $f$ is can be measured by its *differential entropy* $h = -\int f \log f$, in nats.
-# Under a fixed mean square $\mathbb{E}\lVert\mathbf{z}\rVert_2^2$, the isotropic Gaussian has the largest. The reason
-# is short. Let $g$ be the Gaussian density and $f$ another one with the same mean square. Since $\log g$ is a constant
-# minus a multiple of $\lVert\mathbf{z}\rVert_2^2$, its mean is the same under both, $\int g \log g = \int f \log g$,
-# and so
+# How spread out a law with density $f$ is can be measured by its *differential entropy* $h = -\int f \log f$ (with
+# natural logarithms: in *nats*). Under a fixed mean square $\mathbb{E}\lVert\mathbf{z}\rVert_2^2$, the isotropic
+# Gaussian has the largest. The reason is short. Let $g$ be the density of $\mathcal{N}(0, \sigma^2 I_d)$ and $f$
+# another one with the same mean square. Since $\log g$ is a constant minus a multiple of $\lVert\mathbf{z}\rVert_2^2$,
+# its mean is the same under both, $\int g \log g = \int f \log g$, and so
 #
 # $$h(g) - h(f) = -\int f \log g + \int f \log f = \int f \log\frac{f}{g} \ge 0 .$$
 #
 # The last integral is the Kullback–Leibler divergence of $f$ from $g$. It is never negative: $\log(f/g) \ge 1 - g/f$,
-# and the mean of the right side under $f$ is $1 - \int_{f>0} g \ge 1 - 1 = 0$.
+# and the mean of the right side under $f$ is $1 - \int_{f>0} g \ge 1 - 1 = 0$. Both sides are equal only where $f = g$,
+# so every other law has strictly less.
 #
 # Note which quantity is fixed: the mean of the *square* of the norm. The post says "expected norm". If the mean norm
 # itself is fixed, the same argument makes the density proportional to $\exp(-\lambda\lVert\mathbf{z}\rVert_2)$ the
@@ -576,12 +587,13 @@ print("agrees: largest at a fixed mean square (tolerance 0.005), not at a fixed 
 #
 # This depends on $\lVert\mathbf{z}\rVert_1$ alone, so now the polar decomposition with $p = 1$ has independent parts.
 # The radius $\lVert\mathbf{z}\rVert_1$ is a sum of $d$ exponential variables of mean $\sigma$, and such a sum follows
-# the Gamma law of shape $d$ and scale $\sigma$. The density is the same all over a face of the diamond, and faces are
-# flat, so the direction is uniform on the surface of the unit ℓ1 sphere.
+# the Gamma law of shape $d$ and scale $\sigma$. And the direction is uniform on the surface of the unit ℓ1 sphere: by
+# section 3 a piece of it has the share of the volume that the cone over it has. For a piece of a flat face that is area
+# times height by $d$, and the height, a face's distance from the origin, is $1/\sqrt{d}$ for all faces.
 #
 # **Prediction.** In three dimensions the sphere is an octahedron with eight faces. Cut each face into four equal
-# triangles, one at each corner (where $|u_i| > 1/2$ for some $i$) and one in the middle. All 32 triangles get the same
-# number of points.
+# triangles, one at each corner (where $|u_i| > 1/2$ for some $i$) and one in the middle. All 32 triangles are equally
+# likely, so that each gets 1/32 of the points, up to chance.
 
 
 # %% tags=["claim-T3"]
@@ -635,8 +647,8 @@ print(f"agrees ({bad_luck(radius_tests + direction_tests)})")
 #
 # ## 6 · Generalized Gaussians, and the measure they put on the sphere
 #
-# Gauss has $p = 2$, Laplace $p = 1$. What if $p$ is anything? The *generalized Gaussian* $\mathcal{GN}_p(\mu, \sigma)$
-# has the density
+# Gauss has $p = 2$, Laplace $p = 1$. What about any other $p > 0$? The *generalized Gaussian* $\mathcal{GN}_p(\mu,
+# \sigma)$ has the density
 #
 # $$f(z) = \frac{p^{1-1/p}}{2\sigma\,\Gamma(1/p)} \exp\Bigl(-\frac{|z-\mu|^p}{p\,\sigma^p}\Bigr),$$
 #
@@ -644,14 +656,15 @@ print(f"agrees ({bad_luck(radius_tests + direction_tests)})")
 # $\mu = 0$ the density depends on $\lVert\mathbf{z}\rVert_p$ alone.
 #
 # How to draw from it: the size $|z|^p$ divided by $p\sigma^p$ has a Gamma law of shape $1/p$ (substitute in the
-# density). A Gamma variable of shape $1/p$ has the law of one of shape $1 + 1/p$ times the $p$-th power of an
-# independent uniform variable on $(0, 1)$: both have the moments $\Gamma(1/p + k)/\Gamma(1/p)$. A uniform variable on
-# $(-1, 1)$ brings the sign as well, so that
+# density). For large $p$ such a variable is often too small for a float. Better: it has the law of $G\,U^p$, with $G$
+# of shape $1 + 1/p$ and $U$ uniform on $(0, 1)$, independent, since both have the moments
+# $\Gamma(1/p + k)/\Gamma(1/p)$. So $|z| = \sigma\, U\, (p\,G)^{1/p}$, and a uniform variable on $(-1, 1)$ in place of
+# $U$ brings the sign as well:
 #
 # $$z = \sigma\, V\, (p\,G)^{1/p}, \qquad V \text{ uniform on } (-1, 1), \quad G \sim \mathrm{Gamma}(1 + 1/p) .$$
 #
-# The cell draws $(n, d)$ of them, checks one column against scipy, and splits every row into radius and direction. Up
-# to here all is arithmetic of our own; the directions are, number by number, what the module's `sample_cone` returns.
+# The cell draws $(n, d)$ of them, checks one column against scipy, and splits every row into radius and direction. The
+# directions are, number by number, what the module's `sample_cone` returns for the same seed.
 
 # %%
 n, d, p, sigma = 20_000, 5, 0.5, 1.7
@@ -752,12 +765,14 @@ assert sorted(shares.values()) == list(shares.values())  # the smaller p, the la
 # There is a second natural way to weigh a piece of the sphere: by its area, the *surface measure*. On the round sphere
 # and on the diamond the two agree. In general they do not, and here is by how much.
 #
-# Take a small piece of area $dA$ around $\mathbf{u}$. The cone over it has the volume $h\,dA/d$, where $h$ is the
+# Take a small piece of area $A$ around $\mathbf{u}$. The cone over it has the volume $\frac1d\,h A$, where $h$ is the
 # distance from the origin to the plane that touches the sphere at $\mathbf{u}$. The gradient of the norm there is the
 # vector $\mathbf{g}$ with $g_i = \operatorname{sgn}(u_i)|u_i|^{p-1}$; it is perpendicular to that plane, and
-# $\mathbf{u}\cdot\mathbf{g} = \sum_i |u_i|^p = 1$, so $h = 1/\lVert\mathbf{g}\rVert_2$. Therefore
+# $\mathbf{u}\cdot\mathbf{g} = \sum_i |u_i|^p = 1$, so $h = 1/\lVert\mathbf{g}\rVert_2$. Hence cone measure is in
+# proportion to area divided by $\lVert\mathbf{g}\rVert_2$. With both scaled to total 1, the density of the surface
+# measure against the cone measure is
 #
-# $$\frac{d\,\text{surface}}{d\,\text{cone}}(\mathbf{u}) =
+# $$\frac{\mathrm{d}\,\text{surface}}{\mathrm{d}\,\text{cone}}(\mathbf{u}) =
 #   \frac{\lVert\mathbf{g}\rVert_2}{\mathbb{E}_{\text{cone}}\lVert\mathbf{g}\rVert_2}, \qquad
 #   \lVert\mathbf{g}\rVert_2 = \Bigl(\sum_i |u_i|^{2p-2}\Bigr)^{1/2} .$$
 #
@@ -902,8 +917,9 @@ show(
 )
 
 # %% [markdown] tags=["slide"]
-# *The distance between the two measures in the plane. It dips to zero at $p = 1$ and $p = 2$, and falls to zero once
-# more as $p \to \infty$. Between and above them the difference is small; below $p = 1$ it grows fast.*
+# *The distance between the two measures in the plane. It dips to zero at $p = 1$ and $p = 2$, and tends to zero once
+# more as $p \to \infty$, beyond the right edge (at $p = \infty$ the measures are equal). Between and above them the
+# difference is small; below $p = 1$ it grows fast.*
 #
 # ## 8 · The most spread-out law, once more
 #
@@ -944,7 +960,7 @@ for p in (0.5, 1, 2, 4):
     }
     gaps = {name: best - entropy_at_unit_moment(log_density, p) for name, log_density in others.items()}
     assert min(gaps.values()) > 1e-3
-    print(f"E|z|^{p} = 1: GN_{p} has {best:.3f} nats; below it: " + ", ".join(f"{k} {-v:.3f}" for k, v in gaps.items()))
+    print(f"E|z|^{p} = 1: GN_{p} has {best:.3f} nats; less by: " + ", ".join(f"{k} {v:.3f}" for k, v in gaps.items()))
 
 ball = math.log(2 * 3**2)  # uniform in the ℓ1 ball of radius 3 in the plane, area 2 · 3², E‖z‖₁ = 2
 product = 2 * (1 + math.log(2))  # two Laplace coordinates with scale 1, E‖z‖₁ = 2
@@ -986,7 +1002,7 @@ show(
 # $\mathbf{y} = X\mathbf{w} + \text{noise}$ with a known matrix $X$ of shape $(n, k)$ whose columns are orthonormal, $k$
 # unknown weights $\mathbf{w}$, and Gaussian noise of variance $s^2$ on each of the $n$ values. Give each weight a
 # *prior*, a density $\pi$ from which it is thought to be drawn. Once $\mathbf{y}$ is seen, the most probable weights,
-# the *posterior mode* or MAP estimate, minimise minus the logarithm of likelihood times prior:
+# the *posterior mode* or maximum a posteriori (MAP) estimate, minimise minus the logarithm of likelihood times prior:
 #
 # $$\frac{1}{2s^2}\lVert\mathbf{y} - X\mathbf{w}\rVert_2^2 - \sum_j \log \pi(w_j)
 #   = \text{constant} + \sum_j \Bigl[\frac{(w_j - \hat{w}_j)^2}{2s^2} - \log\pi(w_j)\Bigr],
@@ -1003,8 +1019,8 @@ show(
 #   solution $w_0 = \bigl(2\lambda s^2(1-p)\bigr)^{1/(2-p)}$, $|\hat{w}| = w_0 + \lambda s^2 p\,w_0^{p-1}$.
 #
 # **Prediction.** Only the last two give exact zeros on a whole interval of $\hat{w}$. Far out, ridge takes off a fixed
-# share, lasso a fixed amount, and $p < 1$ almost nothing. The check is by brute force: the smallest value of the
-# bracket on a fine grid.
+# share, lasso a fixed amount, and $p < 1$ an amount that tends to zero, about $\lambda s^2 p\,\hat{w}^{p-1}$. The check
+# is by brute force: the smallest value of the bracket on a fine grid.
 
 
 # %% tags=["claim-T5"]
@@ -1076,11 +1092,11 @@ show(
 # %% [markdown]
 # *Ridge (dashed) is zero nowhere but at the origin. Lasso (solid) is exactly zero on an interval and then runs at a
 # constant distance from the diagonal. With $p = 1/2$ (dash-dotted) the interval is wider here, yet beyond the jump the
-# curve returns to the diagonal: large weights are kept. (How wide the intervals are depends on the scales chosen.)*
+# curve approaches the diagonal: large weights are kept. (How wide the intervals are depends on the scales chosen.)*
 #
-# The analogy has a limit, and the million draws at the end of the check show it. The zeros belong to the *mode of a
-# posterior*. A draw from the Laplace law is not zero, ever. Matching features to a Laplace target makes many of them
-# small and none of them zero.
+# So a Laplace *prior* gives zeros. That a Laplace *target* gives features with zeros does not follow, as the million
+# draws at the end of the check show. The zeros belong to the *mode of a posterior*; a draw from the Laplace law is zero
+# with probability 0. Matching features to a Laplace target makes many of them small and none of them zero.
 
 # %% [markdown]
 # ## Exercises
@@ -1088,7 +1104,8 @@ show(
 # Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
 # at how: a formula, a loop and a simulation are equally welcome. The triangle opens a hint. (In the published notebooks
-# a worked solution follows each stub; the student edition, which `make student` writes, leaves them out.)
+# a worked solution stands between the stub and the check: leave its cells out, or they take the place of your answer.
+# The student edition, which `make student` writes, has none.)
 
 # %%
 import math
@@ -1358,19 +1375,22 @@ for p, distances in record["distance"].items():
 # $\lVert\mathbf{g}\rVert_2$, the largest difference over all $c$ (the statistic of the Kolmogorov–Smirnov test) *is*
 # the total variation distance. `sample_surface` gives the second sample. That is what the table above holds.
 #
-# It suggests a change at $p = 1/2$, and here is an argument, though not a proof. Up to a constant, and a
-# power of $\lVert\mathbf{t}\rVert_p$ that is nearly constant in high dimension (exercise 01.3), the ratio is the root
-# of $\sum_i |t_i|^{2p-2}$ with independent $t_i \sim \mathcal{GN}_p$. Near zero $t$ has a positive density, so
-# $|t|^{2p-2}$ exceeds $x$ with a probability like $x^{-\alpha}$, $\alpha = 1/(2-2p)$. For $p > 1/2$ it has a mean: the
-# sum settles down, the ratio tends to 1 and the distance to 0, at the rate $1/\sqrt{d}$ once there is a variance too
-# ($p > 3/4$). For $p < 1/2$ the few coordinates nearest to zero dominate the sum in every dimension, the ratio keeps a
-# spread, and the distance tends to a positive number, with a stable law for the sum to that of the last column. At $p =
-# 1/2$ it should still fall to 0, but only as fast as logarithms do.
+# At $p = 0.6$ and above the distance falls towards 0, at $p = 0.25$ it stays near one half. Where this changes, the
+# table cannot show; an argument, though not a proof, puts it at $p = 1/2$. Up to a constant, and a power of
+# $\lVert\mathbf{t}\rVert_p$ that is nearly constant in high dimension (exercise 01.3), the ratio is the root of $\sum_i
+# |t_i|^{2p-2}$ with independent $t_i \sim \mathcal{GN}_p$. Near zero $t$ has a positive density, so $|t|^{2p-2}$
+# exceeds $x$ with a probability like $x^{-\alpha}$, $\alpha = 1/(2-2p)$. For $p > 1/2$ it has a mean: the sum settles
+# down, the ratio tends to 1 and the distance to 0, at the rate $1/\sqrt{d}$ once there is a variance too ($p > 3/4$).
+# For $p < 1/2$ the few coordinates nearest to zero dominate the sum in every dimension, the ratio keeps a spread, and
+# the distance tends to a positive number. The sum, rescaled, then tends to a stable law, as such sums do, and draws of
+# that law give the number in the last column. At $p = 1/2$ the distance should still fall to 0, but only about as fast
+# as $1/\log d$.
 #
 # So for $p < 1/2$ the two targets differ in any dimension, and they do so in the coordinates that are almost zero.
 # Whether a network learns better from one or the other is open. An experiment: chapter 05 with a target made of
-# `sample_surface` directions and the same radius. Since RDMReg compares values by the square of their distance, what
-# differs near zero only should hardly move it, and we would expect no difference; but we have not tried.
+# `sample_surface` directions and the same radius. Since `rdmreg_loss` (chapter 04) compares values by the square of
+# their distance, what differs near zero only should hardly move it, and we would expect no difference; but we have not
+# tried.
 #
 # </details>
 

@@ -23,14 +23,14 @@
 # of chapter 01 help and are not required.
 #
 # **Time.** The cells run in well under a minute on two CPU cores; reading takes about 50 minutes with the figures. When
-# you are short of time, read sections 2 to 4 and 10: the law, its count of non-zero entries, and how to choose $\mu$.
-# Sections 6 and 7 (entropy) can wait. The exercises at the end take more than an hour together, the first of them five
-# minutes.
+# you are short of time, read sections 1 to 4, the first paragraph of 9, and 10: the law, its count of non-zero entries,
+# and how to choose $\mu$; exercises 02.1 and 02.2 need no more. Sections 6 and 7 (entropy) can wait. The exercises at
+# the end take more than an hour together, the first of them five minutes.
 #
 # The series follows the blog post *Rectified LpJEPA* by Yilun Kuang ("the post"), whose numbers its equations carry;
 # the "minimal example" is the code beside it, and "the module" is our `rlpjepa`. Two conventions. *Sparsity* is the
-# fraction of zeros. And a value measured on random draws may differ from its prediction by `LIMIT` standard errors; a
-# cell that uses this limit says how often a *true* statement would fail it by bad luck. (The seeds are fixed, so here
+# fraction of zeros. And a value measured on random draws may differ from its prediction by `LIMIT` = 4 standard errors;
+# a cell that uses this limit says how often a *true* statement would fail it by bad luck. (The seeds are fixed, so here
 # the luck is always the same.) Where another error is larger than that of the draws, the cell names a fixed tolerance
 # instead.
 
@@ -80,7 +80,7 @@ def bad_luck(checks, other_risks=0.0):
     return f"true statements fail here at most 1 time in {1 / (checks * 2 * stats.norm.sf(LIMIT) + other_risks):,.0f}"
 
 
-# One colour and one kind of line for each shape p, in all figures of this chapter.
+# One colour for each shape p in all figures of this chapter, and one kind of line unless this tells something else.
 P_STYLE = {
     0.5: {"color": "#CC79A7", "linestyle": "-."},
     1.0: {"color": COLORS["laplace"], "linestyle": "-"},
@@ -136,12 +136,12 @@ print("all equal to one (tolerance 1e-8); densities equal to scipy's and to the 
 # If $t \sim \mathcal{GN}_p(0, 1)$, then $|t|^p / p$ follows the Gamma law with shape $1/p$ (substitute in the density
 # to see it), and the sign of $t$ is a fair coin, independent of its size. Read backwards, this is a sampler:
 #
-# $$t = s \, (p\,G)^{1/p}, \qquad G \sim \mathrm{Gamma}(1/p), \quad s = \pm 1 .$$
+# $$t = \epsilon \, (p\,G)^{1/p}, \qquad G \sim \mathrm{Gamma}(1/p), \quad \epsilon = \pm 1 .$$
 #
 # The module uses a relative of it that needs no coin: $V (p\,G')^{1/p}$ with $V$ uniform on $(-1, 1)$ and
 # $G' \sim \mathrm{Gamma}(1 + 1/p)$. **Prediction.** Both give the same law, scipy's. A Kolmogorov-Smirnov test (KS)
-# compares the distribution function of the draws with scipy's; its p-value is uniform on $[0, 1]$ if the two laws
-# agree.
+# compares the distribution function of the draws with scipy's; its p-value is uniform on $[0, 1]$ if the two laws agree
+# and near 0 if they do not. So all of the p-values below should exceed a small level, here 0.001.
 
 
 # %%
@@ -174,9 +174,9 @@ assert min(p_values) > level
 #
 # $$\sigma = \frac{\Gamma(1/p)^{1/2}}{p^{1/p}\,\Gamma(3/p)^{1/2}} .$$
 #
-# This is the choice of the post and of the minimal example, and the default of `sample_rgg`. **Prediction.** It is 1
-# for the Gaussian and $1/\sqrt2$ for the Laplace law. With it the integral of $(z-\mu)^2$ times the density is 1, and
-# so is the mean square of draws, up to their standard error.
+# This $\sigma$ is the choice of the post and of the minimal example, and the default of `sample_rgg`. **Prediction.**
+# It is 1 for the Gaussian and $1/\sqrt2$ for the Laplace law. With it the integral of $(z-\mu)^2$ times the density is
+# 1, and so is the mean square of draws, up to their standard error.
 
 # %% tags=["claim-T9"]
 n, mu, generator = 400_000, 0.7, torch.Generator().manual_seed(2)
@@ -217,7 +217,7 @@ show(
 
 # %% [markdown] tags=["slide"]
 # All four have variance one. As $p$ falls, more values are close to zero *and* more are far away, at the cost of those
-# in between. The peak at $p = 0.5$ rises above 1, but it stays a density: no single value, zero included, has a
+# in between. The peak at $p = 0.5$ rises far above 1, but it stays a density: no single value, zero included, has a
 # positive probability. Nothing here is exactly zero.
 #
 # ## 2 · Rectify: where the zeros come from
@@ -230,8 +230,8 @@ show(
 # Each $x_i$ follows the *Rectified Generalized Gaussian* $\mathcal{RGN}_p(\mu, \sigma)$, RGG for short. A batch of $n$
 # such vectors is a tensor of shape $(n, d)$.
 #
-# **Prediction.** In the plane with $\mu = 0$, a point is in one of four quadrants with equal probability. So a quarter
-# of the points stays where it is, half of them land on an axis, and a quarter on the origin.
+# **Prediction.** In the plane with $\mu = 0$, a point falls into each of the four quadrants with probability 1/4. So a
+# quarter of the points stay where they are, half of them land on an axis, and a quarter on the origin.
 
 # %% tags=["slide"]
 n, d, generator = 100_000, 2, torch.Generator().manual_seed(3)
@@ -272,21 +272,23 @@ show(
 # %% [markdown] tags=["slide"]
 # Follow the colours from left to right. Circles do not move. Triangles slide onto an axis and keep one positive
 # coordinate. All crosses end on one point. So the law of $\mathbf{x}$ has pieces of dimension 0, 1 and 2, and is not a
-# density over the plane: the axes have no area and still hold most of the points.
+# density over the plane: the axes with the origin have no area and still hold three quarters of the points.
 #
 # ## 3 · The law of one coordinate
 #
-# Let $\Phi_p$ be the distribution function of $\mathcal{GN}_p(0, 1)$. An entry is zero when $z \le 0$, which has
-# probability $\Phi_p(-\mu/\sigma)$; above zero nothing changes. The post writes both parts as one function:
+# Write $z = \mu + \sigma t$ with $t \sim \mathcal{GN}_p(0, 1)$, and let $\Phi_p$ be the distribution function of $t$.
+# An entry is zero when $z \le 0$, that is $t \le -\mu/\sigma$, which has probability $\Phi_p(-\mu/\sigma)$; above zero
+# nothing changes. The post writes both parts as one function:
 #
 # $$\begin{aligned} f_{\mathcal{RGN}_p(\mu,\sigma)}(z) ={}& \Phi_p(-\mu/\sigma)\,\mathbb{1}_{\{0\}}(z) && \text{(Eq. 8)}\\
-# &+ \frac{p^{1-1/p}}{2\sigma\,\Gamma(1/p)} \exp\!\left(-\frac{|z-\mu|^p}{p\,\sigma^p}\right) \mathbb{1}_{(0,\infty)}(z).
+# &+ \frac{p^{1-1/p}}{2\sigma\,\Gamma(1/p)} \exp\!\left(-\frac{|z-\mu|^p}{p\,\sigma^p}\right)
+# \mathbb{1}_{(0,\infty)}(z).
 # && \text{(Eq. 9)}\end{aligned}$$
 #
-# The symbol $\mathbb{1}_S(z)$ is 1 if $z$ is in $S$ and 0 otherwise. The two lines have different units: the first is a
-# *probability* (an atom of that mass sits at zero), the second a probability *per unit of length*. (In the language of
-# measure theory, $f$ is the density with respect to $\delta_0$ plus Lebesgue measure, and this is what the module's
-# `log_prob` returns.)
+# The argument $z$ stands for a possible value of $x$; the symbol $\mathbb{1}_S(z)$ is 1 if $z$ is in $S$ and 0
+# otherwise. The two lines have different units: the first is a *probability* (an atom of that mass sits at zero), the
+# second a probability *per unit of length*. (In the language of measure theory, $f$ is the density with respect to
+# $\delta_0$ plus Lebesgue measure, and this is what the module's `log_prob` returns.)
 #
 # Divide the second line by its mass $\Phi_p(\mu/\sigma)$ and you have the law of the non-zero entries, the *truncated*
 # generalized Gaussian $\mathcal{TGN}_p(\mu, \sigma)$:
@@ -324,8 +326,8 @@ print(f"Eq. 8, 9 and 10 equal the module's log_prob for {len(settings)} pairs of
 
 # %% [markdown]
 # **Prediction.** Eq. 10 integrates to one, and so do the atom and Eq. 9 together. Among draws, the share of zeros is
-# the mass of the atom up to its standard error, and the non-zero ones pass a KS test for Eq. 10. And $\Phi_p$ must be
-# that of $\mathcal{GN}_p$: the normal distribution function, right at $p = 2$, gives a wrong answer at $p = 1$.
+# the mass of the atom up to its standard error, and the non-zero ones pass a KS test for Eq. 10. And $\Phi_p$ cannot be
+# replaced by the normal distribution function: right at $p = 2$, that gives a wrong share at $p = 1$.
 
 # %% tags=["claim-T10"]
 n, level, draws = 100_000, 1e-3, {}
@@ -333,7 +335,8 @@ for seed, (mu, p) in enumerate(settings):
     sigma = unit_variance_scale(p)
     atom, rest = cdf_gn(-mu / sigma, p), cdf_gn(mu / sigma, p)
     truncated_mass = integral(functools.partial(truncated_density, mu=mu, sigma=sigma, p=p), 0, max(mu, 0), np.inf)
-    assert abs(truncated_mass - 1) < 1e-9 and abs(atom + rest * truncated_mass - 1) < 1e-9
+    whole = atom + integral(functools.partial(gn_density, mu=mu, sigma=sigma, p=p), 0, max(mu, 0), np.inf)
+    assert abs(truncated_mass - 1) < 1e-9 and abs(whole - 1) < 1e-9
 
     x = (mu + sigma * draw_gn((n,), p, torch.Generator().manual_seed(seed))).relu()
     zeros, error = (x == 0).double().mean().item(), math.sqrt(atom * rest / n)
@@ -341,6 +344,7 @@ for seed, (mu, p) in enumerate(settings):
     print(f"p = {p:g}, mu = {mu:2g}: atom {atom:.3f}, share of zeros {zeros:.3f}, standard error {error:.4f}")
     assert abs(zeros - atom) < LIMIT * error and stats.kstest(uniform, "uniform").pvalue > level
     draws[mu, p] = x
+print("Eq. 10 integrates to one, and so do the atom and Eq. 9 together (tolerance 1e-9)")
 print(f"non-zero draws follow Eq. 10; {bad_luck(len(settings), other_risks=level * len(settings))}")
 
 right, wrong = cdf_gn(-1 / unit_variance_scale(1), 1.0), stats.norm.cdf(-1 / unit_variance_scale(1))
@@ -389,10 +393,11 @@ show(
 # $$\phantom{\mathbb{E}\lVert \mathbf{x} \rVert_0} = \frac d2 \left(1 + \operatorname{sgn}(\mu)\; P\!\left(\frac1p,\,
 # \frac{|\mu/\sigma|^p}{p}\right)\right). \tag{12}$$
 #
-# $P(a, w)$ is the regularised lower incomplete Gamma function, the probability that a Gamma variable of shape $a$ is
+# $P(k, w)$ is the regularised lower incomplete Gamma function, the probability that a Gamma variable of shape $k$ is
 # below $w$. It comes in because $|t|^p / p$ is such a variable: with probability $P(1/p, |\mu/\sigma|^p/p)$ the
-# standard variable $t$ lies within $|\mu/\sigma|$ of its centre, and the rest splits evenly into the two tails.
-# `torch.special.gammainc` computes it.
+# variable $t$ of section 3 lies within $|\mu/\sigma|$ of its centre, and the rest splits evenly into the two tails. So
+# $t > -\mu/\sigma$ has probability $P + \frac12(1 - P)$ for $\mu > 0$, and that of one tail, $\frac12(1 - P)$, for $\mu
+# < 0$. `torch.special.gammainc` computes it.
 
 
 # %%
@@ -444,7 +449,8 @@ assert np.abs(deviations).max() < LIMIT and p_value > level
 x = sample_rgg((256, 512), p=1.0, mu=-1.0, generator=torch.Generator().manual_seed(4))  # (n, d)
 expected = RectifiedGeneralizedGaussian(-1.0, unit_variance_scale(1.0), 1.0).expected_l0(512).item()
 measured, error = (x > 0).sum(dim=1).double().mean().item(), math.sqrt(expected * (1 - expected / 512) / 256)
-print(f"non-zero entries of 512: expected {expected:.1f}, measured {measured:.1f}, standard error {error:.1f}")
+print(f"non-zero entries of 512: expected {expected:.1f}; mean of 256 vectors {measured:.1f}, ", end="")
+print(f"standard error {error:.1f}")
 print(bad_luck(1))
 assert abs(measured - expected) < LIMIT * error
 
@@ -452,10 +458,12 @@ assert abs(measured - expected) < LIMIT * error
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6), width_ratios=(3, 2))
 ratio = torch.linspace(-2.2, 2.2, 300)
 for (p, line), marker in zip(P_STYLE.items(), "osD^"):
-    left.plot(ratio, active_fraction(ratio, 1.0, p), label=f"p = {p:g}", **line)
+    left.plot(ratio, active_fraction(ratio, 1.0, p), **line)
+    left.plot([], [], marker=marker, markerfacecolor="none", label=f"p = {p:g}", **line)
     rows = [i for i, setting in enumerate(grid_settings) if setting[2] == p]
-    ratios, fractions = zip(*[(grid_settings[i][0] / grid_settings[i][1], counts[i] / d) for i in rows])
-    left.plot(ratios, fractions, marker, color=line["color"], ms=5)
+    for mu, sigma, count in [(*grid_settings[i][:2], counts[i]) for i in rows]:
+        size = {0.5: 3, 1.0: 6, 2.0: 10}[sigma]
+        left.plot(mu / sigma, count / d, marker, color=line["color"], markersize=size, markerfacecolor="none")
     right.plot(rows, deviations[rows], marker, color=line["color"], ms=4)
 left.set(xlabel="μ / σ", ylabel="non-zero fraction", title="Eq. 12 (lines) and counts (marks)")
 left.legend()
@@ -471,8 +479,9 @@ show(
 )
 
 # %% [markdown] tags=["slide"]
-# Left: the marks for $\sigma = 0.5$, 1 and 2 lie on one curve per $p$: only the ratio $\mu/\sigma$ matters. All curves
-# pass through one half at $\mu = 0$: there $p$ has no say in the count. Right: the same data, as deviations from Eq.
+# Left: small, middle and large marks are those of $\sigma = 0.5$, 1 and 2. Where they share a ratio, one sits inside
+# the other, and all lie on one curve for each $p$: only $\mu/\sigma$ matters. All curves pass through one half at
+# $\mu = 0$: there $p$ has no say in the count. Right: the same data, as deviations from Eq.
 # 12. They look like noise, and none leaves the band. One of the sixty lies beyond 3 standard errors: by the output above,
 # true statements do that in one grid out of seven.
 #
@@ -525,16 +534,16 @@ show(
 # %% [markdown]
 # Marks are counted shares, lines the formula, both for $p = 1$ at unit variance. Marks end where fewer than a hundred
 # vectors are left. In high dimension practically all vectors lie on the *boundary* of the orthant, each on the face
-# that its own set of non-zero coordinates spans. This set is what a sparse feature vector says first of all: which
-# coordinates it uses.
+# that its own set of non-zero coordinates spans. This set, the coordinates that a sparse vector uses, is the first
+# thing that it tells us.
 #
 # ## 6 · Entropy without a density
 #
 # A target for self-supervised learning should be spread out, and entropy measures spread. The usual differential
-# entropy $H_1 = -\int f \log f$ needs a density, and RGG has an atom. Rényi's way out: round the variable to a grid of
-# width $\varepsilon$ and take the ordinary Shannon entropy of the result, a sum over grid cells. It grows without end
-# as $\varepsilon$ shrinks, and *how* it grows is informative. With $a = \Phi_p(\mu/\sigma)$ and
-# $\xi \sim \mathcal{RGN}_p(\mu, \sigma)$,
+# entropy $H_1 = -\int f \log f$ (chapter 01's $h$, a letter that has another use here) needs a density, and RGG has an
+# atom. Rényi's way out: round the variable to a grid of width $\varepsilon$ and take the ordinary Shannon entropy of
+# the result, a sum over grid cells. It grows without end as $\varepsilon$ shrinks, and *how* it grows is informative.
+# With $a = \Phi_p(\mu/\sigma)$ and $\xi \sim \mathcal{RGN}_p(\mu, \sigma)$,
 #
 # $$H(\text{rounded } \xi) = a \log\frac1\varepsilon + h + o(1), \qquad
 # h = a\,H_1(\mathcal{TGN}_p(\mu, \sigma)) + H_0(\mathrm{Bernoulli}(a)).$$
@@ -625,8 +634,9 @@ show(
 # %% [markdown]
 # Marks are entropies of rounded draws, lines the formula. The slope is the probability that a coordinate comes from a
 # continuum of values and is not exactly zero. The intercepts, where the lines meet the left edge, are the
-# $d(\xi)$-dimensional entropies. (Do not make the grid much finer: with more cells than draws every draw has a cell to
-# itself, and the measured entropy stops growing at $\log n$.)
+# $d(\xi)$-dimensional entropies. (Do not make the grid much finer: once nearly every non-zero draw is alone in its
+# cell, the measured entropy stops growing, at $\log n$ without an atom and at $a \log n - (1-a)\log(1-a)$ with one,
+# whose zeros share a cell.)
 #
 # For a vector of $d$ independent coordinates, dimension and entropy are $d$ times those of one. So the information
 # dimension of $\mathbf{x}$ is its expected number of non-zero entries: Eq. 11 once more.
@@ -643,7 +653,7 @@ show(
 #
 # The reason is one line. Let $g$ be the density of Eq. 10 and $f$ another one. Then $-\int f \log f \le -\int f \log g$
 # (Gibbs' inequality), and $-\log g(z) = |z-\mu|^p/(p\sigma^p) + \log Z$ has the same expectation under all laws that
-# share $\mathbb{E}|z-\mu|^p$, which is therefore the entropy of $g$ itself.
+# share $\mathbb{E}|z-\mu|^p$; under $g$ itself this expectation is the entropy of $g$.
 #
 # The fine print is the constraint. The post speaks of a fixed expected $\ell_p$ norm. It must be the $p$-th power, and
 # the distance must be measured from $\mu$, not from zero. **Prediction.** Laws of any other form, scaled to the same
@@ -711,7 +721,8 @@ for name, family in families.items():
 
 second_moment = (law.variance + law.mean**2).item()
 half_normal = (1 + math.log(math.pi / 2 * second_moment)) / 2  # its entropy in closed form
-print(f"counterexample, same E z^2 = {second_moment:.3f}: truncated {law.entropy():.4f}, half-normal {half_normal:.4f}")
+print(f"counterexample, where E z^2 = {second_moment:.3f} is the same instead: ", end="")
+print(f"truncated H_1 {law.entropy():.4f}, half-normal (of another scale than above) H_1 {half_normal:.4f}")
 assert round(law.entropy().item(), 4) == 0.3405 and round(half_normal, 4) == 0.3534
 
 # %% [markdown]
@@ -761,12 +772,12 @@ show(
 # Left: every curve touches zero where the competitor's shape is that of the constraint, and only there. Right: the two
 # curves cross at $m = -1$, where both competitors are Eq. 10 itself. With the first constraint (solid) this is the top;
 # with the second (dashed) the top is the half-normal law at $m = 0$, and it is higher. So "maximum entropy" is true of
-# RGG, once one says at which constraint.
+# RGG once one says under which constraints: $a$ and $\mathbb{E}[\,|x-\mu|^p \mid x > 0\,]$ fixed.
 #
-# ## 8 · Smaller $p$ is not sparser
+# ## 8 · A smaller $p$ need not be sparser
 #
 # Chapter 01 shows spheres whose corners sharpen as $p$ falls, and it is tempting to conclude that features with a small
-# $p$ have more zeros. For the zeros that count here, the exact ones, this is not so.
+# $p$ have more zeros. For the zeros that count here, the exact ones, it depends on $\mu$.
 #
 # **Prediction.** Without rectification there are no zeros at all, whatever $p$. With it, at unit variance and
 # $\mu = -2$, the non-zero fraction goes up *and* down as $p$ falls from 2 to 0.5. What a small $p$ does change is how
@@ -813,7 +824,10 @@ for p in shapes:  # the same for 90 % zeros: the largest tenth begins where a hu
     square = functools.partial(lambda z, mu, sigma, p: z**2 * gn_density(z, mu, sigma, p), mu=mu, sigma=sigma, p=p)
     begin = mu + sigma * quantiles.isf(0.01)
     sparser.append(integral(square, begin, np.inf) / integral(square, 0, np.inf))
-print("with 90 % zeros: " + ",  ".join(f"p = {p:g}: {share:.3f}" for p, share in zip(shapes, sparser)))
+print(
+    "with 90 % zeros, the share of energy in that tenth: "
+    + ",  ".join(f"p = {p:g}: {share:.3f}" for p, share in zip(shapes, sparser))
+)
 assert sparser == sorted(sparser, reverse=True) and math.isclose(sparser[1], top_share(1.0), rel_tol=1e-6)
 
 over_p = np.geomspace(0.25, 8, 200)
@@ -845,7 +859,7 @@ show(
 
 # %% [markdown]
 # Left: one line for each $\mu$. Both $\mu$ and $p$ change the count, but $p$ has no direction of its own: as $p$ falls,
-# the line of $\mu = -1$ falls, that of $\mu = -3$ rises for most of its length, and that of $\mu = -2$ first rises and
+# the line of $\mu = -1$ falls, that of $\mu = -3$ rises until about $p = 0.5$, and that of $\mu = -2$ first rises and
 # then falls. Right, at $\mu = 0$: the largest tenth of the non-zero entries holds more of the energy the smaller $p$
 # is. With 90 % zeros the order is the same and the differences are smaller (last output): far out, tails look more
 # nearly exponential, and $p = 1$, which is exponential, does not change at all. So choose $p$ for this inequality, and
@@ -860,6 +874,8 @@ show(
 #
 # **Prediction.** The second $\sigma$ is larger. For $\mu < 0$ it brings $\mu/\sigma$ nearer to zero, so the *same*
 # $\mu$ gives *fewer zeros*; for $\mu > 0$ it gives more. At $\mu = 0$ the count does not depend on $\sigma$ at all.
+# With the first $\sigma$, the non-zero entries shrink as $\mu$ falls if $p = 2$, keep their size if $p = 1$ and grow if
+# $p = 0.5$.
 
 
 # %%
@@ -916,20 +932,23 @@ show(
 
 # %% [markdown]
 # Solid: unit variance before; dashed: after (left, the two dashed lines coincide); the lines with dots are those of
-# $p = 2$. With the first choice the variance of $x$ fades as $\mu$ falls, and with it the scale of any loss built on
-# $x$: fewer entries are non-zero, and at $p = 2$ these are smaller as well. (At $p = 1$ they keep their size: above
-# zero the law is the same exponential for every $\mu \le 0$.) With the second choice the variance is kept and the same
-# $\mu$ is far less sparse. Neither is wrong; but a value of $\mu$ means nothing until one has said which $\sigma$ goes
-# with it. In this series it is the first, as in the post, unless said otherwise.
+# $p = 2$. With the first choice the variance of $x$ fades as $\mu$ falls, and with it every mean squared distance
+# between such vectors: fewer entries are non-zero, and at $p = 2$ these are smaller as well. (At $p = 1$ they keep
+# their size: above zero the law is the same exponential for every $\mu \le 0$. At $p = 0.5$ they are larger.) With the
+# second choice the variance is kept and the same $\mu$ is far less sparse. Neither is wrong; but a value of $\mu$ means
+# nothing until one has said which $\sigma$ goes with it. In this series it is the first, as in the post, unless said
+# otherwise.
 #
 # ## 10 · You want 90 % zeros: which $\mu$?
 #
 # Invert Eq. 12. Let $a$ be the wanted non-zero fraction. For $a < 1/2$ the location is negative, and $1 - P = Q$ gives
 # $Q(1/p, |\mu/\sigma|^p / p) = 2a$, hence
 #
-# $$\mu = -\sigma \left(p\; Q^{-1}\!\left(\tfrac1p,\, 2a\right)\right)^{1/p};$$
+# $$\mu = -\sigma \left(p\; Q^{-1}\!\left(\tfrac1p,\, 2a\right)\right)^{1/p},$$
 #
-# for $a > 1/2$ take the value for $1 - a$ with the other sign. At $p = 1$ this is $\mu = \sigma \log(2a)$.
+# where $Q^{-1}(k, q)$ is the $w$ at which $Q(k, w) = q$. At $p = 1$ this is $\mu = \sigma \log(2a)$. For $a > 1/2$ take
+# the value for $1 - a$ with the other sign. For unit variance *after* rectification, divide both $\mu$ and $\sigma$ by
+# the standard deviation of $x$: their ratio, and with it the count, stays.
 #
 # **Prediction.** Draws at this $\mu$ have the wanted share of zeros within `LIMIT` standard errors. Change `ZEROS` and
 # run the cell again.
@@ -973,9 +992,10 @@ show(
 
 # %% [markdown]
 # Read it from the horizontal axis up: the wanted share of zeros, and on the curve of your $p$ the $\mu$ that gives it.
-# Half of the entries zero always means $\mu = 0$. For moderate sparsity $p = 2$ needs the most negative $\mu$; close to
-# 100 % the curves cross, and the heavier tail needs it. In the cell above, compare the two columns of $\mu$ as well: at
-# equal sparsity, unit variance after rectification takes a much more negative one.
+# Half of the entries zero always means $\mu = 0$. For more zeros than that, $p = 2$ needs the most negative $\mu$ of
+# the three, up to about 95 %; then the curves cross (exercise 02.5), and beyond 98 % $p = 0.5$ needs it, whose tail is
+# the heaviest. In the lines printed before the figure, compare the two values of $\mu$ as well: at equal sparsity, unit
+# variance after rectification takes a much more negative one.
 #
 # In the module this is `mu_for_l0(fraction, p)`, whose argument is the *non-zero* fraction.
 
@@ -983,10 +1003,11 @@ show(
 # ## 11 · All dials at once
 #
 # Move $\mu$, $\sigma$, $p$ and the dimension $d$ yourself. Left, the density with its atom; in the middle, points
-# before and after rectification; right, what they look like from the side (chapter 03 explains that panel and what its
-# legend calls ridges and interior). A line of text gives $\mathbb{E}\lVert\mathbf{x}\rVert_0$ by Eq. 11 and by
-# counting. Try to keep 90 % zeros while you move $p$. (Where no one is there to move a slider, on a printed page for
-# example, one picture stands for all.)
+# before (blue) and after (green) rectification, and a direction (the arrow); right, what one sees of the green points
+# along that direction, $c_1 x_1 + c_2 x_2$ (chapter 03 explains this panel and what its legend calls ridges and
+# interior). A line of text gives $\mathbb{E}\lVert\mathbf{x}\rVert_0$ by Eq. 11 and by counting. Try to keep 90 % zeros
+# while you move $p$. (Where no one is there to move a slider, on a printed page for example, one picture stands for
+# all.)
 
 # %%
 from rlpjepa.explore import rgg_explorer
@@ -999,7 +1020,8 @@ rgg_explorer(mu=-1.0, p=1.0)
 # Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
 # at how: a formula, a search and a loop are equally welcome. The triangle opens a hint. (In the published notebooks a
-# worked solution follows each stub; the student edition, which `make student` writes, leaves them out.)
+# worked solution stands between the stub and the check: leave its cells out, or they take the place of your answer. The
+# student edition, which `make student` writes, has none.)
 
 # %%
 import math
@@ -1166,7 +1188,7 @@ check("02.4", best_fraction)
 # %% [markdown] tags=["exercise"]
 # ### 02.5 · Which shape is sparser? (20 minutes)
 #
-# *Predict, then compute.* Section 8 says that a smaller $p$ is not sparser. Take two shapes, both at unit variance
+# *Predict, then compute.* Section 8 says that a smaller $p$ need not be sparser. Take two shapes, both at unit variance
 # before rectification. For $\mu$ slightly below zero, which has more zeros? And far below? So somewhere between there
 # is a tie: one negative $\mu$ at which both have the same non-zero fraction. Find it for any two shapes between 1/2 and
 # 4.

@@ -23,7 +23,7 @@
 # **What you need.** The rectified generalized Gaussian of chapter 02 (its sections 2 to 4), convolutions, and the idea
 # of a characteristic function.
 #
-# **Time.** The cells run in less than a minute on two CPU cores; reading takes about 50 minutes with the figures. When
+# **Time.** The cells run in less than a minute on two CPU cores; reading takes about 50 minutes with the figures. If
 # you are short of time, look at the figures of sections 1 and 4 and read section 6, which chapter 04 builds on. The
 # exercises at the end take more than an hour together, the first of them five minutes.
 #
@@ -83,8 +83,10 @@ def bad_luck(checks=0, tests=0):
 # $$D_{\mathrm{KL}}(P_{\mathbf{z}} \Vert Q) = \int \log\frac{dP_{\mathbf{z}}}{dQ}\, dP_{\mathbf{z}} \approx
 # \frac1B \sum_{i=1}^{B} \log\frac{p_{\mathbf{z}}(\mathbf{z}_i)}{q(\mathbf{z}_i)}. \tag{4}$$
 #
-# The density $q$ of the target is known. That of the features, $p_{\mathbf{z}}$, is not: all there is of it are the $B$
-# points themselves. Two standard ways to estimate it at $\mathbf{z}_i$ from the others:
+# The density $q$ of the target is known. (For RGG it is one with respect to $\delta_0$ plus Lebesgue measure in every
+# coordinate, chapter 02; the experiment below takes the easy case, a Gaussian.) That of the features, $p_{\mathbf{z}}$,
+# is not: all there is of it are the $B$ points themselves. Two standard ways to estimate it at $\mathbf{z}_i$ from the
+# others:
 #
 # - *kernel*: put a Gaussian bump of width $h$ on each other point and average; $h = B^{-1/(d+4)}$ is Scott's rule for
 #   data of unit variance;
@@ -121,8 +123,8 @@ def log_density_normal(z):
 # that direction is the number $\mathbf{c}^\top\mathbf{z}$. Its law is called a *projected marginal*. With $N$
 # directions as the rows of a tensor `C` of shape $(N, d)$, all shadows of a batch are one product, `z @ C.T` of shape
 # $(B, N)$. On a line densities are easy, and one does not even need them: sort the $B$ numbers and compare them with
-# the target's quantiles. The mean square of the differences is the squared *2-Wasserstein distance*, $W_2^2$; more
-# about it in chapter 04.
+# the target's quantiles. The mean square of the differences is, up to the rounding of the target to $B$ quantiles, the
+# squared *2-Wasserstein distance*, $W_2^2$; more about it in chapter 04.
 #
 # The experiment: $\mathbf{z} \sim \mathcal{N}(\delta\,\mathbf{e}_1, I_d)$ with $\delta = 1$, where $\mathbf{e}_1$ is
 # the first axis, against the target $\mathcal{N}(0, I_d)$. Everything is known in closed form. Jointly
@@ -131,7 +133,8 @@ def log_density_normal(z):
 # over all directions is $1/d$.
 #
 # **Prediction.** At fixed $B$ the error of both joint estimates explodes with $d$. The *same* kernel estimate, applied
-# to shadows and averaged, keeps its error; so does $W_2^2$. But what they measure shrinks like $1/d$.
+# to eight shadows and averaged, has an error that does not grow; nor has $W_2^2$, averaged over 64. But what they
+# measure shrinks like $1/d$.
 
 # %% tags=["claim-S3"]
 B, delta, repeats = 512, 1.0, 8
@@ -222,10 +225,10 @@ show(
 # %% [markdown]
 # Left: neither estimate of the joint density survives; in many dimensions a few hundred points have no neighbours worth
 # the name. The error of averages over shadows does not grow. Right: the bill. The shift is as large as ever, and the KL
-# divergence says so. On an average shadow it leaves $\delta^2/d$, which sinks below the noise of the batch: at $d =
-# 512$ the KL divergence of shadows is $1/1024$, an eighth of its error in the table. This is the bargain that every
-# method in this series makes: *an error that does not grow, for a signal that shrinks.* Keep the right-hand panel in
-# mind until section 6.
+# divergence says so. On an average shadow it leaves a $W_2^2$ of $\delta^2/d$ only, which at $d = 512$ has sunk below
+# the crosses, the noise of the batch. The KL divergence of shadows fares no better: there it is $1/1024$, an eighth of
+# its error in the table. This is the bargain that every method in this series makes: *an error that does not grow, for
+# a signal that shrinks.* Keep the right-hand panel in mind until section 6.
 
 # %% [markdown] tags=["slide"]
 # ## 2 · All shadows together are enough
@@ -251,9 +254,9 @@ show(
 #   + \mathbb{E}_{\mathbf{c}}\,\mathcal{L}(P_{\mathbf{c}^\top\mathbf{z}'} \Vert P_{\mathbf{c}^\top\mathbf{y}}), \qquad
 #   \mathbf{y} \sim Q, \tag{6}$$
 #
-# with $\theta$ the weights of the network and $\mathbf{z}, \mathbf{z}'$ its features of two views of an input. *All*
-# directions are needed for the theorem. The coordinate axes alone, for instance, are not enough, and neither is any
-# other finite set fixed in advance. Here is a law that fools four directions at once. In the plane, take a radius $r$
+# with $\theta$ the weights of the network and $\mathbf{z}, \mathbf{z}'$ its features of two views of an input. The
+# theorem asks for *all* directions. (A dense set would do.) No finite set fixed in advance can take their place, the
+# coordinate axes for instance cannot. Here is a law that fools four directions at once. In the plane, take a radius $r$
 # as a Gaussian vector has it, and an angle $\beta$ with density
 #
 # $$\frac{1 + \sin 4\beta}{2\pi}.$$
@@ -264,8 +267,11 @@ show(
 #
 # **Prediction.** On the two axes and the two diagonals a KS test (Kolmogorov-Smirnov, chapter 02) finds nothing. At any
 # other angle $\alpha$ the laws differ, in proportion to $|\sin 4\alpha|$, and except close to the four lines the test
-# finds it: random directions tell the two laws apart. A single factor needs computing: at $\alpha = 22.5°$ the shadow's
-# distribution function differs from that of $\mathcal{N}(0, 1)$ by $G(s) = \int_{-\infty}^{s} \int
+# finds it: random directions tell the two laws apart. (Turn the plane so that the direction at $\alpha$ becomes the
+# first axis: $\sin 4\beta$ becomes $\sin 4(\beta + \alpha) = \sin 4\beta \cos 4\alpha + \cos 4\beta \sin 4\alpha$. The
+# first part adds nothing, as above; the second is $\sin 4\alpha$ times one function for all $\alpha$.) This function
+# needs computing: at $\alpha = 22.5°$ the shadow's distribution function differs from that of $\mathcal{N}(0, 1)$ by
+# $G(s) = \int_{-\infty}^{s} \int
 # \phi(u)\phi(v)\cos(4\beta)\,dv\,du$, where $\phi$ is the standard normal density and $\beta$ the angle of the point
 # $(u, v)$.
 
@@ -339,7 +345,7 @@ for a in (0.0, 45.0, 90.0, 135.0):
     end = 3.6 * line_at(a)
     left.plot([-end[0], end[0]], [-end[1], end[1]], color=COLORS["theory"], linewidth=1)
 left.set(xlabel="first coordinate", ylabel="second coordinate", aspect="equal", xlim=(-3.6, 3.6), ylim=(-3.6, 3.6))
-left.set_title("four lines, on which the shadow is N(0, 1)")
+left.set_title("four lines on which the shadow is N(0, 1)")
 fine = np.linspace(0, 180, 721)
 right.plot(
     fine,
@@ -355,7 +361,7 @@ right.set_xticks(range(0, 181, 45))
 right.legend(loc="upper center", ncols=2, fontsize=9)
 show(
     figure,
-    alt="Left: a cloud of points with four dense blades, like a pinwheel, and four lines between the blades. Right: the KS "
+    alt="Left: a cloud of points with four dense blades, like a pinwheel, and four lines along their edges. Right: the KS "
     "distance of the shadow to the standard normal against the angle of the direction: zero at 0, 45, 90, 135 and 180 "
     "degrees and positive between them, with the measured marks on the predicted curve.",
 )
@@ -363,9 +369,10 @@ show(
 # %% [markdown]
 # *The pinwheel and the Gaussian share four shadows, both coordinate axes among them, and no others. A random direction
 # misses these four lines with probability one.* With $\sin 2m\beta$ in place of $\sin 4\beta$ one could fool $2m$
-# equally spaced directions. (Sets that are not equally spaced take a longer construction.) So it is not that some
-# finite set of directions is always enough. It is that nobody can prepare for *fresh random* directions. With exact
-# laws that is enough; with a batch it need not be, as the next experiment shows.
+# equally spaced directions. (Sets that are not equally spaced take a longer construction.) So the strength of random
+# directions is not that a finite set of them is always enough, but that nobody can prepare for directions that are
+# drawn *afresh*. With exact laws the averages of Eq. 6 are zero only if the laws agree; with a batch the difference may
+# be too small to see, as the next experiment shows.
 #
 # ### What a collapse looks like on the axes
 #
@@ -399,8 +406,9 @@ assert found == sorted(found, reverse=True) and found[0] == N
 print(bad_luck(tests=tests))
 
 # %% [markdown]
-# Each random direction mixes all coordinates, and in many dimensions the traces of the pairs drown in the sum. Section
-# 6 makes this precise.
+# Each random direction mixes all coordinates. What is left of the pairs in its shadow is mainly a wrong variance, by
+# the factor $1 + 2\sum_j c_{2j-1} c_{2j}$, whose second part is of the size $\sqrt{2/d}$: 6 % in 512 dimensions, too
+# little for a KS test of 4096 draws. Section 6 asks what a shadow keeps of the *shape* of a law.
 
 # %% [markdown] tags=["slide"]
 # ## 3 · The Gaussian: every shadow is a Gaussian
@@ -622,8 +630,8 @@ show(
 # atom is $P_0$ and the law is RGG (or its mirror image); elsewhere the atom is $P_0^2$. Swapping $c_1$ and $c_2$
 # changes nothing, since the coordinates have the same law, and $-\mathbf{c}$ gives the mirror image. No other two
 # directions share a shadow. And off the axes no RGG fits, mirrored or not, whatever its $\mu$, $\sigma$ and $p$: the
-# cell looks for the one with the smallest KS distance, in one direction of each kind (the angles from −45° to 45°
-# suffice: swaps and mirror images give the rest).
+# cell searches, from one start, for the one with the smallest KS distance (at the edges of the bins), in one direction
+# of each kind (the angles from −45° to 45° suffice: swaps and mirror images give the rest).
 
 
 # %%
@@ -746,7 +754,8 @@ show(
 # counted and exact. Grey panels are the axes, with twice the atom. Next to an axis one ridge is so narrow that its top
 # is cut off; on the axis itself it has become part of the atom.*
 #
-# And the same to turn by hand: drag the slider. Where the page is only a page, a still picture stands in its place.
+# Drag the slider to turn the direction yourself. Where the page cannot move, on GitHub or in print, a still picture
+# takes its place.
 
 # %% tags=["nbval-ignore-output"]
 line = np.sort(np.append(np.linspace(-3.6, 3.6, 120), [-1e-6, 1e-6]))  # both sides of the jump at zero
@@ -832,14 +841,21 @@ distance, mu, sigma, p = fits[angle]
 print(f"at {angle}°: nearest RGG at p = {p:.1f}, μ = {mu:.1f}, σ = {sigma:.1f}; KS distance {distance:.3f}")
 nearest = RectifiedGeneralizedGaussian(mu, sigma, p)
 positive = torch.linspace(0.01, 4, 300)
+exact = projected_marginal(target_law, line_at(angle), positive)
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.7))
 left.plot(
     positive,
-    projected_marginal(target_law, line_at(angle), positive).density,
+    exact.density,
     color=COLORS["theory"],
-    label="shadow, exact",
+    label=f"shadow, exact (atom {exact.atom:.2f})",
 )
-left.plot(positive, nearest.log_prob(positive).exp(), "--", color=COLORS["rectified"], label="nearest RGG")
+left.plot(
+    positive,
+    nearest.log_prob(positive).exp(),
+    "--",
+    color=COLORS["rectified"],
+    label=f"nearest RGG ({1 - nearest.prob_active:.2f})",
+)
 left.set(xlabel=f"shadow at {angle}°", ylabel="density off the atom", title="the best of the family is not good enough")
 left.set(ylim=(0, None))
 left.legend()
@@ -871,8 +887,9 @@ show(
 # same directions; chapter 04 does so, and also shows what else is possible.
 
 # %% [markdown]
-# And with all dials: $\mu$, $\sigma$, $p$ and the direction. Watch the two ridges at $\mu = -2$, and what is left of
-# the atom of an axis one degree beside it.
+# And with all dials: $\mu$, $\sigma$, $p$ and the direction. Two things to try. At 120° the two ridges lie on different
+# sides of zero (the dashed line is their sum). And from 0° to 1° the atom falls from $P_0$ to $P_0^2$ at once: by much
+# at $\mu = 0$, and by little at $\mu = -2$, where nearly all is zero anyway.
 
 # %%
 from rlpjepa.explore import rgg_explorer
@@ -882,9 +899,10 @@ rgg_explorer(mu=-0.5, p=1.0, angle=30)
 # %% [markdown] tags=["slide"]
 # ## 5 · Which laws are closed
 #
-# Is the Gaussian the only law with this comfort? Call a law *stable* if every linear combination, with positive
-# weights, of independent copies of it has the same law up to shift and scale. The symmetric stable laws have the
-# characteristic functions $e^{-|t|^\alpha}$ for $0 < \alpha \le 2$: with independent coordinates
+# Is the Gaussian the only law with this comfort? Call a *law* closed if all shadows of independent coordinates that
+# follow it have the same law again, up to shift and scale, and call it *stable* if every linear combination, with
+# positive weights, of independent copies of it has the same law up to shift and scale. The symmetric stable laws have
+# the characteristic functions $e^{-|t|^\alpha}$ for $0 < \alpha \le 2$: with independent coordinates
 #
 # $$\prod_{j=1}^d e^{-|c_j t|^\alpha} = e^{-(\lVert \mathbf{c} \rVert_\alpha |t|)^\alpha},$$
 #
@@ -893,12 +911,13 @@ rgg_explorer(mu=-0.5, p=1.0, angle=30)
 #
 # Being closed is rare. A law with finite variance that is closed, with independent coordinates, must be Gaussian: add
 # up $n$ copies with equal weights, let $n$ grow, and the central limit theorem leaves no choice. So the Laplace law is
-# not closed, and RGG is not either. (Dependent coordinates are another matter: a law that no rotation changes has the
-# same shadow in all directions.) For the Laplace law the *excess kurtosis* shows it (fourth central moment over the
-# squared variance, less 3): it is 3 for one copy and $3/2$ for the sum of two.
+# not closed. Nor is the RGG *family*, even if $\mu$, $\sigma$ and $p$ may change: with weights of both signs a shadow
+# has mass on both sides of zero, which no RGG has. (Dependent coordinates are another matter: a law that no rotation
+# changes has the same shadow in all directions.) For the Laplace law the *excess kurtosis* shows it (fourth central
+# moment over the squared variance, less 3): it is 3 for one copy and $3/2$ for the sum of two.
 #
 # **Prediction.** Shadows of Cauchy coordinates are Cauchy with scale $\lVert \mathbf{c} \rVert_1$ in every dimension.
-# The sum of two Laplace variables has the kurtosis $3/2$, and no scale makes it Laplace.
+# The sum of two Laplace variables has the excess kurtosis $3/2$, and no scale makes it Laplace.
 
 # %% tags=["claim-P3"]
 n, generator = 50_000, torch.Generator().manual_seed(5)
@@ -982,7 +1001,7 @@ show(
 # on the way to the Gaussian.* That way is the subject of the last section.
 
 # %% [markdown] tags=["slide"]
-# ## 6 · High dimension: almost every shadow is nearly Gaussian
+# ## 6 · High dimension: shadows that mix many entries are nearly Gaussian
 #
 # A random direction in $d$ dimensions mixes $d$ independent coordinates, each with a small weight. The central limit
 # theorem is waiting. If the shadows of RGG are nearly Gaussian, a loss that looks at random shadows sees the mean, the
@@ -1022,7 +1041,7 @@ assert agree
 # Our $w$ is the shadow at mean zero and variance one. It has exactly one atom, of mass $P_0^d$, where all $d$
 # coordinates are zero (a random direction has no zero among its weights). We take it out before the integral and put it
 # back after. The integral stops where the module's table stops, or at $\tau = 40$. The cell compares the result with
-# draws where these are good enough to tell.
+# draws, in two cases in which these are good enough to tell and in one in which they are not.
 
 
 # %%
@@ -1082,11 +1101,13 @@ for p, mu, d, n in ((2.0, -2.0, 32, 100_000), (1.0, -2.0, 128, 50_000), (1.0, 0.
 dims, mus, shapes = (32, 64, 128, 256, 512), (0.0, -1.0, -2.0, -3.0), (1.0, 2.0)
 generator = torch.Generator().manual_seed(8)
 directions_in = {d: random_directions(10, d, generator=generator) for d in dims}
-distance, active = {}, {}
+distance, active, spreads = {}, {}, []
 for p in shapes:
     for mu in mus:
         law = RectifiedGeneralizedGaussian(mu, unit_variance_scale(p), p)
-        values = [ks_to_gaussian(law, C).mean().item() for C in directions_in.values()]
+        in_each = torch.stack([ks_to_gaussian(law, C) for C in directions_in.values()])  # (dimensions, directions)
+        values = in_each.mean(dim=1).tolist()
+        spreads.append((in_each.std(dim=1) / in_each.mean(dim=1)).max().item() / math.sqrt(10))
         distance[p, mu], active[p, mu] = np.array(values), law.prob_active.item() * np.array(dims)
         print(f"p = {p:g}, μ = {mu:2g}:  " + ",  ".join(f"d = {d}: {value:.3f}" for d, value in zip(dims, values)))
 
@@ -1111,7 +1132,7 @@ print(f"d = 32: mean of Σ c⁴ is {sizes[0]:.1f}/d, standard deviation of Σ c�
 exactly = 3 * 32 / 34, 32 * math.sqrt(15 / (34 * 36))
 assert all(abs(size / value - 1) < 0.05 for size, value in zip(sizes, exactly))
 print(f"exactly {exactly[0]:.1f}/d and {exactly[1]:.1f}/d; in high dimension 3/d and {math.sqrt(15):.1f}/d")
-print("agrees; the directions are drawn with a fixed seed, and the margins far exceed the spread over directions")
+print(f"agrees; the standard error of a mean over ten directions is at most {max(spreads):.0%}")
 
 # %% tags=["slide"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.1), sharey=True)
@@ -1169,8 +1190,7 @@ show(
 # follow the target perfectly.
 #
 # **Prediction.** At $\mu = 0$ the ratio is 1 within 15 % for both impostors, even with large batches: the loss cannot
-# tell. At
-# $\mu = -3$ the shadows are far from Gaussian and large batches expose the impostors.
+# tell. At $\mu = -3$ the shadows are still clearly not Gaussian, and large batches expose the impostors.
 
 
 # %%
@@ -1234,11 +1254,12 @@ assert deviations[-1] < deviations[0]
 # %% [markdown]
 # ### A dial between axis and random direction
 #
-# A direction that is non-zero in $k$ random coordinates only is a random direction of a $k$-dimensional space, so the
-# figure above can be read at $d = k$. At $k = 1$ it is a coordinate axis, where the shadow is RGG with all its zeros.
+# A direction that is non-zero in $k$ random coordinates only is a random direction of a $k$-dimensional space, so its
+# shadow is as far from a Gaussian as one in $d = k$ dimensions, and the farther the smaller $k$ is. At $k = 1$ it is a
+# coordinate axis, where the shadow is RGG with all its zeros.
 #
 # **Prediction.** At $\mu = 0$ the smaller $k$, the clearer the impostor with half the non-zero entries. At $\mu = -3$
-# it is the other way round: in a single coordinate hardly any of the draws of a batch is non-zero, and a shadow has to
+# it is the other way round: in a single coordinate hardly any of the draws of a batch are non-zero, and a shadow has to
 # mix many coordinates before it has something to show.
 
 
@@ -1297,12 +1318,14 @@ show(
 # - In high dimension a loss on random shadows sees their mean and variance and hardly more, unless the target is so
 #   sparse that a shadow mixes few non-zero entries. That is no defect of the theorem: Eq. 5 speaks of exact laws, and a
 #   batch is not exact.
-# - The number of projections $N$ buys a steadier loss, not a sharper one. Where there is anything to
-#   see ($\mu = -3$), what sharpens it is the batch size, since the floor falls with $B$.
+# - The number of projections $N$ buys a steadier loss, not a sharper one. What sharpens it is the batch size, since the
+#   floor falls with $B$ and the difference of the laws stays. At $\mu = -3$ 4096 points are enough to see it; at
+#   $\mu = 0$ it is so small that no batch tried reaches it.
 # - So *the count of exact zeros is weakly held*. In the experiment above, at $\mu = 0$, a law with half the non-zero
 #   entries costs what the target costs, within the 15 % that the cell allows, in batches of up to 4096. Chapter 04
 #   watches this happen to points that are free to move, chapter 05 to a network.
-# - The coordinates themselves are known to follow RGG, and nothing forbids looking at them as well.
+# - The law of each coordinate of the target is known: it is RGG. Nothing forbids comparing the features with it
+#   coordinate by coordinate, as well.
 
 # %% [markdown]
 # ## Exercises
@@ -1310,7 +1333,8 @@ show(
 # Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
 # at how: a formula, a search and a loop are equally welcome. The triangle opens a hint. (In the published notebooks a
-# worked solution follows each stub; the student edition, which `make student` writes, leaves them out.)
+# worked solution stands between the stub and the check: leave its cells out, or they take the place of your answer. The
+# student edition, which `make student` writes, has none.)
 
 # %%
 import math
@@ -1355,10 +1379,9 @@ two_values = 0.3**2 + 0.7**2  # both zero, or both one
 
 # %% [markdown] tags=["solution"]
 # The atom is $P_0^k$, where $k$ is how many coordinates the direction mixes: 0.3, 0.09, 0.0024. In 512 dimensions, at
-# $\mu = -3$ and $p = 1$ a random direction still has the atom of the last cell of this exercise; at $\mu = 0$ it has
-# $2^{-512}$.
-# The fourth answer is the exception: in that direction the two values cancel, and in a direction a little beside it
-# they do not. This is why section 4 needs a density off zero.
+# $\mu = -3$ and $p = 1$ the shadow of a random direction still has an atom, which the last cell of this exercise
+# computes; at $\mu = 0$ it has $2^{-512}$. The fourth answer is the exception: in that direction the two values cancel,
+# and in a direction a little beside it they do not. This is why section 4 needs a density off zero.
 
 # %% tags=["check"]
 check("03.1", on_axis, with_two, with_all, two_values)
@@ -1404,8 +1427,8 @@ def same_axes(n, generator):
 # %% [markdown] tags=["solution"]
 # For twins $\mathbb{E}\,y_1 y_2 = \mathbb{E}\,x^2 = 1$, for coordinates that take turns it is 0. So a quarter of twins
 # gives 1/4. Every direction now finds the mean and the variance that it expects, and the difference is in the shape: at
-# 45° the atom is 1/8 (half of the twins) and not 1/4. All directions see it but the axes and, by chance, 135° (the two
-# characteristic functions differ by a multiple of $c_1 c_2 (c_1 + c_2)$): there the twins cancel, a quarter of the
+# 45° the atom is 1/8 (half of the twins) and not 1/4. All directions see it but the axes and, by coincidence, 135° (the
+# two characteristic functions differ by a multiple of $c_1 c_2 (c_1 + c_2)$): there the twins cancel, a quarter of the
 # draws, and the difference of two exponential numbers has the law of one with a random sign. That is Cramér and Wold;
 # but remember what section 6 says of large dimensions. There a random shadow shows mean and variance and little else,
 # and this law has both.
@@ -1629,11 +1652,13 @@ for mu in (0.0, -1.0, -2.0, -3.0):
 # %% [markdown] tags=["slide"]
 # ## What was shown
 #
-# - Averages over shadows keep their error in any dimension, and pay with a signal that shrinks like $1/d$ (S3).
-# - All shadows together determine a law (Eq. 5). Any fixed finite set can be fooled; nobody can prepare for fresh
-#   random directions (S4), but in 512 dimensions 64 of them did not notice twins in a batch.
-# - Among the laws with independent coordinates, all alike, the symmetric stable ones are closed under projections, and
-#   up to a shift no others: the Gaussian (P1), the Cauchy law and their relatives (P3).
+# - The error of averages over shadows does not grow with the dimension; the price is a signal that shrinks like $1/d$
+#   (S3).
+# - All shadows together determine a law (Eq. 5). Four lines in the plane were fooled at once, and any finite set fixed
+#   in advance can be; nobody can prepare for fresh random directions (S4), but in 512 dimensions 64 of them did not
+#   notice twins in a batch.
+# - With independent coordinates, all alike, the symmetric stable laws are closed under projections: the Gaussian (P1),
+#   the Cauchy law and their relatives (P3). With finite variance only the Gaussian is.
 # - A rectified Gaussian in the plane casts shadows with an atom of $P_0^2$, two ridges and a convolution; off the axes
 #   none of them is RGG (P2). They are known exactly, by `projected_marginal`.
 # - In high dimension the shadow of RGG is the nearer to a Gaussian the more non-zero entries it mixes (P4).

@@ -70,8 +70,9 @@ from rlpjepa import (
     sigreg_loss,
     unit_variance_scale,
 )
-from rlpjepa.figures import COLORS, png_bytes, show, style
+from rlpjepa.figures import COLORS, STYLE, png_bytes, show
 
+plt.rcParams.update(STYLE)  # how figures look
 torch.set_num_threads(1)  # tensors are small here, and the last digits do not depend on the number of cores
 
 LIMIT = 4  # standard errors
@@ -239,8 +240,7 @@ as_drawn = (a - b).square().mean()
 print(f"mean squared distance of the pairs: as drawn {as_drawn:.3f}, solver {solver:.3f}, sorted {sorting:.3f}")
 assert math.isclose(solver, sorting, rel_tol=1e-6)
 
-with style():
-    figure, panels = plt.subplots(1, 2, figsize=(9.5, 2.8), sharex=True, sharey=True)
+figure, panels = plt.subplots(1, 2, figsize=(9.5, 2.8), sharex=True, sharey=True)
 for panel, (left, right), value, title in (
     (panels[0], (a, b), as_drawn, "paired as drawn"),
     (panels[1], (a.sort().values, b.sort().values), sorting, "paired in order"),
@@ -341,8 +341,7 @@ curves = {
     for name, loss in LOSSES.items()
 }
 
-with style():
-    figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.3))
+figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.3))
 for panel, (kind, (values, _)) in zip(panels, spoil.items()):
     for name in LOSSES:
         panel.plot(values, curves[kind, name], label=name, **LOOK[name])
@@ -350,7 +349,7 @@ for panel, (kind, (values, _)) in zip(panels, spoil.items()):
 panels[0].set(ylim=(0, 6))
 panels[1].axvline(1, color=COLORS["muted"], linewidth=0.8)
 panels[0].axvline(0, color=COLORS["muted"], linewidth=0.8)
-panels[1].legend(loc="upper left")
+panels[2].legend(loc="upper left")
 show(
     figure,
     alt="Both losses, in units of their value at total collapse, against shift, scale and share of zeros. Under a shift "
@@ -411,8 +410,7 @@ def pulls_apart(g):
 
 scales = torch.logspace(-4, 0.4, 23)
 slopes = {name: [pulls_apart(gradient(loss, s * z0)) for s in scales] for name, loss in LOSSES.items()}
-with style():
-    figure, panel = plt.subplots(figsize=(6.5, 3.3))
+figure, panel = plt.subplots(figsize=(6.5, 3.3))
 for name in LOSSES:
     panel.plot(scales, slopes[name], label=name, **LOOK[name])
 panel.axvline(1, color=COLORS["muted"], linewidth=0.8)
@@ -486,8 +484,7 @@ print(f"all floors positive and falling; {bad_luck(len(sizes), repetitions)} (th
 assert (powers < -0.8).all()
 
 # %%
-with style():
-    figure, panel = plt.subplots(figsize=(6.5, 3.4))
+figure, panel = plt.subplots(figsize=(6.5, 3.4))
 series = (
     ("SIGReg, Gaussian features", LOOK["SIGReg"], 0),
     ("RDMReg, Gaussian against Gaussian", {**LOOK["RDMReg"], "markerfacecolor": "white"}, 1),
@@ -598,8 +595,7 @@ reference = sample_rgg((B, 2), p=1.0, mu=0.0, generator=torch.Generator().manual
 some, both = (of((points == 0).double(), 1).mean().item() for of in (torch.amax, torch.amin))
 print(f"of the points {some:.1f} end with a zero, {both:.1f} with two; expected of the target 3/4 and 1/4")
 assert abs(some - 3 / 4) < 0.1 and abs(both - 1 / 4) < 0.1
-with style():
-    figure, panels = plt.subplots(1, 5, figsize=(11.5, 2.9), sharex=True, sharey=True)
+figure, panels = plt.subplots(1, 5, figsize=(11.5, 2.9), sharex=True, sharey=True)
 for panel, step in zip(panels, stills):
     panel.scatter(*snapshots[step].T, s=9, color=COLORS["measurement"], linewidth=0)
     panel.set(title=f"step {step}", xlabel="first coordinate", aspect="equal")
@@ -642,8 +638,7 @@ film.update_layout(
         steps=[dict(label=str(step), method="animate", args=[[str(step)], pace]) for step in frames],
     )],
 )  # fmt: skip
-with style():
-    still, panel = plt.subplots(figsize=(4, 4))
+still, panel = plt.subplots(figsize=(4, 4))
 panel.scatter(*points.T, s=9, color=COLORS["measurement"], linewidth=0)
 arrow = {"arrowprops": {"arrowstyle": "->"}, "fontsize": 9}
 panel.annotate("a quarter of all points", (0, 0), (0.8, 3.4), **arrow)
@@ -834,8 +829,7 @@ print(f"cosine against the square root of N / (N + D - 1), all within 0.1: {wors
 print(f"at the usual size, N = 256 and D = 512: {cosines[512, 256]:.1f}")
 assert worst < 0.1
 
-with style():
-    figure, panels = plt.subplots(1, 3, figsize=(11.5, 3.7), width_ratios=(3, 4, 3))
+figure, panels = plt.subplots(1, 3, figsize=(11.5, 3.7), width_ratios=(3, 4, 3))
 for (name, values), marker, line in zip(against_n.items(), "oD", ("-", "--")):
     relative = [mean / values[0][0] for mean, _ in values]
     panels[0].plot((1, 4, 16, 64), relative, marker + line, color=COLORS["rectified"], label=name)
@@ -906,8 +900,7 @@ assert without < 1.1 * with_relu < of_sample
 assert zeros[1] == 0 and 0.4 < zeros[0] < 0.6 and near[1] > 0.4
 
 # %% tags=["slide"]
-with style():
-    figure, panels = plt.subplots(1, 3, figsize=(11, 3.3))
+figure, panels = plt.subplots(1, 3, figsize=(11, 3.3))
 limits = {"xlim": (-0.3, 4), "ylim": (-0.3, 4), "xlabel": "first coordinate", "aspect": "equal"}
 for panel, cloud, title in ((panels[0], points, "with ReLU"), (panels[1], plain, "without")):
     panel.axhline(0, color=COLORS["muted"], linewidth=0.6, zorder=0)
@@ -1100,8 +1093,7 @@ print(f"  number of steps, at rate .01 the fraction still falls at the end of ev
 assert falling
 
 # %% tags=["slide"]
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), width_ratios=(5, 4))
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), width_ratios=(5, 4))
 mark = {"relu": ("-", "o", "ReLU"), "clamp": ("--", "D", "clamped")}
 shades = {
     "rate .01": (COLORS["measurement"], "o"), "rate .1": ("#56B4E9", "s"),
@@ -1361,8 +1353,7 @@ for name, values in apart.items():
     print(f"{name}: near collapse the pull that spreads the points goes as s to the power {abs(order):.2f}")
     assert exact and abs(order - float(name == "one-sample")) < 0.05
 
-with style():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.5))
+figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.5))
 chosen = [key for key in rise if key[2] == 1024]
 labels = [f"p = {p:g}\nμ = {mu:g}\n{fault}" for fault in ("shifted", "long rows") for p, mu, _ in chosen]
 heights = torch.cat([torch.stack([rise[key][fault] for key in chosen]) for fault in (0, 1)])  # (6, loss)
@@ -1531,8 +1522,8 @@ assert torch.equal(same, rdmreg_loss(z, y, directions=c))
 # Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
 # at how: a formula, a solver and a simulation are equally welcome, unless one is asked for. The triangle opens a hint.
-# (In the published notebooks a worked solution follows each stub; the student edition, which `make student` writes,
-# leaves them out.)
+# (In the published notebooks a worked solution stands between the stub and the check: leave its cells out, or they take
+# the place of your answer. The student edition, which `make student` writes, has none.)
 
 # %%
 import math

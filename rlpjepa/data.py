@@ -306,9 +306,20 @@ def _read_folder(root):
             with Image.open(path) as image:
                 if image.mode.startswith(("I", "F")):  # would be cut off at 255
                     raise ValueError(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits")
-                upright = ImageOps.exif_transpose(image).convert("RGB")
-                square = ImageOps.fit(upright, (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+                square = ImageOps.fit(
+                    _upright(image).convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC
+                )
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise DataError(f"{path} cannot be read as an image: {error}") from error
         images[i] = pil_to_tensor(square)
     return images, torch.tensor(listing.targets), tuple(listing.classes)
+
+
+def _upright(image):
+    """A photograph turned as its EXIF record says; as it lies where there is none, or a damaged one."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # of many kinds, none of which says anything of the image
+        return image

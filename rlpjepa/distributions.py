@@ -253,7 +253,10 @@ class RectifiedGeneralizedGaussian(_Law):
         return torch.where(value < 0, 0.0, self._as(GeneralizedGaussian)._cdf(value))
 
     def _quantile(self, below, above):
-        zero = below <= self._log_probs()[1].exp()  # left out below: the inverse is infinitely steep at its ends
+        active, zero = (log.exp() for log in self._log_probs())
+        zero = torch.where(
+            below < above, below <= zero, above >= active
+        )  # kept from the inverse, steep without end there
         x = self._as(GeneralizedGaussian)._quantile(torch.where(zero, 0.5, below), torch.where(zero, 0.5, above))
         return torch.where(zero, 0.0, x.clamp_min(0))
 

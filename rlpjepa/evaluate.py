@@ -37,13 +37,16 @@ def knn_accuracy(train_x, train_y, test_x, test_y, k=20, temperature=0.07):
         train_y, test_y: (N,) and (M,) class indices.
 
     Raises:
-        ValueError: if k is not between 1 and N.
+        ValueError: if k is not between 1 and N, or if there are not as many labels as features.
     """
     if not 1 <= k <= len(train_x):
         raise ValueError(f"k must be between 1 and the number of training images ({len(train_x)}), got {k}")
+    if len(test_x) != len(test_y) or len(train_x) != len(train_y):
+        sizes = f"{len(train_x)} and {len(train_y)}, {len(test_x)} and {len(test_y)}"
+        raise ValueError(f"features and labels must be equally many, got {sizes}")
     train_x = F.normalize(train_x, dim=1)
     correct = 0
-    for x, y in zip(test_x.split(500), test_y.split(500), strict=True):
+    for x, y in zip(test_x.split(500), test_y.split(500)):
         similarity, nearest = (F.normalize(x, dim=1) @ train_x.T).topk(k, dim=1)
         votes = similarity.new_zeros(len(x), int(train_y.max()) + 1)
         # Subtracting 1, the largest similarity, scales all votes alike and keeps exp from overflowing.

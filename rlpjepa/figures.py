@@ -148,7 +148,7 @@ def plot_features(z, images, rows=6, columns=12):
 def plot_sparsity(results):
     """The measured share of non-zero entries of the projector's output against the one of Eq. 11, on two log axes.
 
-    A run with fewer than 3 non-zero entries in 10,000, such as a collapsed one, stands at this end.
+    A run with fewer than 3 non-zero entries in 10,000, such as a collapsed one, is drawn at 3 in 10,000.
 
     Args:
         results: contents of result files, all with rectification, of one dataset, network and number of epochs.
@@ -209,7 +209,7 @@ def plot_tradeoff(results, published=(), untrained=None):
             if untrained:
                 level = untrained["final"][f"{features}_probe"]
                 panel.axhline(level, color=COLORS["theory"], linestyle="-.", linewidth=1, label="without training")
-            panel.set(xlabel=f"fraction of zeros in z ({_means(results)})", ylim=0)
+            panel.set(xlabel=f"fraction of zeros in z{_means(results)}", ylim=0)
             panel.set_title(f"{features.capitalize()} features")
             panel.set(xscale="logit", xlim=(0.05, 0.9999))  # the last per cent matter as much as the first
             panel.set_xticks([0.1, 0.5, 0.9, 0.99, 0.999], ["0.1", "0.5", "0.9", "0.99", "0.999"])
@@ -220,9 +220,12 @@ def plot_tradeoff(results, published=(), untrained=None):
 
 
 def _means(results):
-    """In words, which mean shift stands where on an axis of sparsity."""
-    means = [result["config"]["mu"] for result in results]
-    return f"from left to right: μ = {max(means):g} to {min(means):g}".replace("-", "−")
+    """In words, which mean shift stands where on an axis of sparsity, if μ alone decides that."""
+    means = {result["config"]["mu"] for result in results}
+    others = any(not r["config"].get("rectify", True) or r["config"].get("coordinate_weight") for r in results)
+    if others or len(means) == 1:
+        return ""
+    return f" (from left to right: μ = {max(means):g} to {min(means):g})".replace("-", "−")
 
 
 def _by_shape(results):

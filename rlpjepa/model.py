@@ -11,8 +11,8 @@ from .arguments import check_counts
 class Projector(nn.Sequential):
     """Three linear layers, all ``dim`` wide; the last ReLU makes exact zeros possible (section "Rectified LpJEPA").
 
-    Linear–BatchNorm–ReLU twice, then Linear–ReLU: no BatchNorm before the last ReLU, since it would fix the share of
-    zeros that the loss is there to set.
+    Linear–BatchNorm–ReLU twice, then Linear–ReLU: no BatchNorm before the last ReLU, since it would standardise
+    the coordinates, whose mean and scale the loss is there to set.
 
     Args:
         dim: width of the layers and of the output.

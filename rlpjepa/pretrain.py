@@ -149,7 +149,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
             if not resume:  # a run that ended before its first checkpoint may have left a log
                 write_atomically(run_dir / "log.jsonl", b"")
         # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back.
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(config.seed)
             try:
                 run = Run(config, run_dir, device)
@@ -165,7 +165,8 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
                 if parallel.rank() == 0:
                     final = evaluate(run.model, run.data)
             except KeyboardInterrupt:
-                kept = f"go on from step {run.saved_step} with" if run.saved_step else "there is no checkpoint yet for"
+                begun = run.saved_step is not None
+                kept = f"go on from step {run.saved_step} with" if begun else "there is no checkpoint yet for"
                 how = f"--run-dir {run_dir} --resume (in Python: resume=True)"
                 print(f"\ninterrupted at step {run.step}; {kept} {how}", file=sys.stderr)
                 raise
@@ -225,7 +226,7 @@ def train(run, progress=True):
                 pending.clear()
                 if run.is_time_to_save():
                     run.save()
-    if run.step > run.saved_step or run.total_steps == 0:
+    if run.step != run.saved_step:
         run.save()
     run.optimizer.zero_grad()  # gradients are of no more use, and on a GPU they take memory
 
@@ -368,7 +369,7 @@ class Run:
         try:
             extract_features(self.model, self.data, self.data.test_images[:1])
         except (AssertionError, RuntimeError) as error:
-            if _is_out_of_memory(error):
+            if isinstance(error, NotImplementedError) or _is_out_of_memory(error):
                 raise
             raise ValueError(f"backbone {config.backbone!r} does not take these images: {error}") from error
         self.network = parallel.wrap(self.model, self.device)  # the same parameters
@@ -390,7 +391,7 @@ class Run:
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.graph = StepGraph(self.generator) if config.cuda_graph else None
         self.step, self.order, self.epochs, self.epoch_metrics = 0, None, [], []
-        self.saved_step, self.saved_at, self.earlier_seconds = 0, self.started, 0.0
+        self.saved_step, self.saved_at, self.earlier_seconds = None, self.started, 0.0
         self.provenance = provenance(self)
 
     def seconds(self):
@@ -467,7 +468,9 @@ class Run:
         if differing:
             raise RunError(f"the checkpoint in {self.run_dir} belongs to another configuration: {differing}")
         trained_on = state.get("provenance", {}).get("data_md5", self.data.md5)  # files of older versions do not say
-        if trained_on != self.data.md5:
+        if (
+            trained_on != self.data.md5 and self.config.dataset != "shapes"
+        ):  # whose pixels a processor rounds its own way
             raise RunError(
                 f"the checkpoint in {self.run_dir} was trained on other data: {trained_on} there, {self.data.md5} here"
             )
@@ -619,7 +622,7 @@ def read_sweep(file, options=None):
     """The runs of a sweep file, {name: `PretrainConfig`}.
 
     The file is TOML: one table for each run, its options in it, and a table ``defaults`` for what they share.
-    ``options`` come before both.
+    ``options`` override both.
 
     Raises:
         ValueError: if the file cannot be read, or if an option is unknown or not allowed; the message names the run.
@@ -651,7 +654,7 @@ def sweep(file, options=None):
 
     Raises:
         ValueError: as `read_sweep`.
-        RunError: if a result that lies there belongs to another configuration than the file's.
+        RunError: if a result that lies there belongs to another configuration than the file's, or is none.
     """
     file, failed = Path(file), 0
     runs = read_sweep(file, options)

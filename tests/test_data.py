@@ -243,7 +243,7 @@ def test_folder_with_an_unreadable_image(folder):
 def test_folder_with_more_than_8_bits(folder):
     """They would be cut off at 255: a ramp to 4095 would be nearly white."""
     Image.fromarray(np.linspace(0, 4095, 1600).reshape(40, 40).astype(np.uint16)).save(folder / "train/left/1.png")
-    with pytest.raises(DataError, match="1.png cannot be read as an image: more than 8 bits a channel .mode I;16"):
+    with pytest.raises(DataError, match="1.png cannot be read as an image: more than 8 bits a channel .mode I"):
         load_data("folder", folder)
 
 
@@ -262,6 +262,14 @@ def test_folder_turns_photographs_upright(folder):
     data = load_data("folder", folder)
     turned = data.train_images[3]  # after 0, 1 and 2
     assert (turned[:, :15] == 255).all() and (turned[:, 17:] == 0).all()
+
+
+def test_folder_with_a_damaged_exif_record(folder):
+    """It says nothing of the picture, which is taken as it lies."""
+    image = Image.new("RGB", (32, 32), (255, 255, 255))
+    image.paste((0, 0, 0), (0, 0, 32, 16))
+    image.save(folder / "train" / "left" / "turned.png", exif=b"no exif, no exif")
+    assert (load_data("folder", folder).train_images[3][:, 17:] == 255).all()
 
 
 def test_channel_without_contrast_is_only_centred(folder):

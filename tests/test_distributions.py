@@ -750,3 +750,9 @@ def test_gradient_of_the_rectified_quantile_at_the_atom():
     assert x[:2].tolist() == [0, 0] and x[2] == GeneralizedGaussian(loc, scale, p).icdf(q[2])
     expected = torch.autograd.grad(GeneralizedGaussian(loc, scale, p).icdf(q[2]), (loc, scale, p))
     torch.testing.assert_close(torch.autograd.grad(x.sum(), (loc, scale, p)), expected)
+
+
+def test_quantile_of_one_where_the_atom_is_all_but_everything():
+    law = RectifiedGeneralizedGaussian(torch.tensor(-10.0, dtype=torch.float64), 1.0, 2.0)
+    q = torch.tensor([0.5, 1.0], dtype=torch.float64)
+    assert law.icdf(q).tolist() == [0, INF]

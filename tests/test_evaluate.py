@@ -148,8 +148,10 @@ def test_accuracies_of_other_types(clusters, dtype):
 
 def test_labels_that_are_too_few(clusters):
     train_x, train_y, test_x, test_y = clusters
-    with pytest.raises(ValueError):
-        knn_accuracy(train_x, train_y, test_x.repeat(9, 1)[:1000], test_y.repeat(9)[:500])
+    with pytest.raises(ValueError, match="equally many, got 240 and 240, 120 and 1"):
+        knn_accuracy(train_x, train_y, test_x, test_y[:1])
+    with pytest.raises(ValueError, match="equally many, got 240 and 239, 120 and 120"):
+        knn_accuracy(train_x, train_y[1:], test_x, test_y)
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e-3, 1.0, 1e20])

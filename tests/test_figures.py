@@ -115,6 +115,14 @@ def test_sparsity_shows_measured_against_predicted():
     assert lines == {"p = 0.5": [[0.6, 0.3]], "p = 1": [[0.2, 0.1], [1.0, 0.5]], "p = 2": [[0.8, 0.4]]}
 
 
+def test_means_are_named_where_they_decide_the_order():
+    label = lambda results: plot_tradeoff(results).axes[0].get_xlabel()
+    assert label(RESULTS) == "fraction of zeros in z (from left to right: μ = 0 to −1)"
+    assert label(RESULTS[1:]) == "fraction of zeros in z"
+    unrectified = RESULTS[0] | {"config": RESULTS[0]["config"] | {"rectify": False}}
+    assert label([unrectified, *RESULTS[1:]]) == "fraction of zeros in z"
+
+
 def test_no_results():
     with pytest.raises(ValueError, match="results must hold at least one"):
         plot_tradeoff([])

@@ -124,8 +124,11 @@ def test_no_epochs_evaluates_the_network_as_initialised(tmp_path):
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), fresh_model().parameters()))
     with pytest.raises(RunError, match="holds a run already"):
         pretrain(dataclasses.replace(config, seed=1), tmp_path, progress=False)
+    state, _ = load_checkpoint(tmp_path)
+    state["model"]["projector.6.bias"] -= 1000  # so that what is evaluated shows whence it came
+    save_checkpoint(tmp_path, state)
     again, _ = pretrain(config, tmp_path, resume=True, progress=False)
-    assert again["final"]["encoder_knn"] == result["final"]["encoder_knn"]
+    assert again["final"]["nonzero_fraction"] == 0 < result["final"]["nonzero_fraction"]
 
 
 @pytest.mark.parametrize("coordinate_weight", [0.0, 10.0])
@@ -388,13 +391,23 @@ def test_finished_run_resumed_is_evaluated_again_and_not_trained(tmp_path, monke
 
 @pytest.mark.usefixtures("training_only")
 def test_run_goes_on_with_its_own_data_alone(tmp_path, small_data, monkeypatch):
-    pretrain(TINY, tmp_path, progress=False)
+    config = dataclasses.replace(TINY, dataset="folder")
+    pretrain(config, tmp_path, progress=False)
     result = (tmp_path / "result.json").read_bytes()
     other = dataclasses.replace(small_data, md5={"train": "another", "test": "one"})
     monkeypatch.setattr(module, "load_data", lambda *_: other)
     with pytest.raises(RunError, match="was trained on other data: .* there, {'train': 'another', 'test': 'one'} here"):
-        pretrain(TINY, tmp_path, resume=True, progress=False)
+        pretrain(config, tmp_path, resume=True, progress=False)
     assert (tmp_path / "result.json").read_bytes() == result
+
+
+@pytest.mark.usefixtures("training_only")
+def test_shapes_of_another_processor_go_on(tmp_path, small_data, monkeypatch):
+    pretrain(TINY, tmp_path, progress=False)
+    other = dataclasses.replace(small_data, md5={"train": "rounded", "test": "otherwise"})
+    monkeypatch.setattr(module, "load_data", lambda *_: other)
+    result, _ = pretrain(TINY, tmp_path, resume=True, progress=False)
+    assert result["provenance"]["earlier"][0]["data_md5"] == small_data.md5
 
 
 @pytest.mark.usefixtures("training_only")
@@ -879,7 +892,7 @@ def test_hint_about_the_rate_is_kept_for_nan(tmp_path):
         pretrain(config, tmp_path, progress=False)
 
 
-@pytest.mark.parametrize("name", ["sample_rgg", "evaluate"])
+@pytest.mark.parametrize("name", ["extract_features", "sample_rgg", "evaluate"])
 def test_operation_that_a_device_lacks(name, tmp_path, monkeypatch):
     def lacking(*_, **__):
         raise NotImplementedError("The operator 'aten::_standard_gamma' is not implemented for the MPS device.")
