@@ -125,8 +125,9 @@ def results_page():
         "neighbours (kNN: cosine, k = 20) and a linear probe (logistic regression to convergence), on the features of "
         "the encoder and of the projector. *Non-zero* is the share of non-zero entries of the projector's output, "
         "*Eq. 11* what the closed form says for the target, *dead* the share of coordinates that are non-zero on fewer "
-        "than 1 in 1000 test images; all in percent. Published tables use other probes and other budgets: compare with "
-        "care (chapter 05, section 12).",
+        "than 1 in 1000 test images; all in percent. Minutes are those on the clock, with the threads named below; a "
+        "few runs sat through long pauses. Published tables use other probes and other budgets: compare with care "
+        "(chapter 05, section 12).",
     ]
     for dataset, text in DATASETS.items():
         results = read_results(dataset)
@@ -160,7 +161,10 @@ def results_table(dataset, results):
     rows = []
     for name, result in results.items():
         own = {key: value for key, value in settings(result).items() if value != usual[key]}
-        numbers = [percent(result["final"].get(key)) for key in COLUMNS]
+        final = result["final"] | (
+            {} if result["epochs"] else {"expected_nonzero_fraction": None}
+        )  # untrained: no target
+        numbers = [percent(final.get(key)) for key in COLUMNS]
         rows.append([name, *numbers, minutes(result["final"]["seconds"]), list_settings(own)])
     return table(f"results-{dataset}", ["run", *COLUMNS.values(), "minutes", "differs in"], rows)
 

@@ -20,8 +20,8 @@
 # of the plane; and predict, before training anything, how much a loss that only sees random shadows can know in 512
 # dimensions.
 #
-# **What you need.** The rectified generalized Gaussian of chapter 02 (its sections 2 to 4), convolutions, and the idea
-# of a characteristic function.
+# **What you need.** The rectified generalized Gaussian of chapter 02 (its sections 2 to 4) and convolutions.
+# Characteristic functions are defined where they are used.
 #
 # **Time.** The cells run in less than a minute on two CPU cores; reading takes about 50 minutes with the figures. If
 # you are short of time, look at the figures of sections 1 and 4 and read section 6, which chapter 04 builds on. The
