@@ -115,7 +115,7 @@ def dead_by_chance(function):
     if like(lambda a, n: a < 1e-3):
         raise Wrong("this asks whether a is below 1/1000. How often a coordinate is on in n images is left to chance.")
     if like(lambda a, n: (1 - a) ** n):
-        raise Wrong("this is the share of coordinates that are on for *no* image. Dead are some others, too.")
+        raise Wrong("this is the share of coordinates that are on for *no* image. Some others are dead, too.")
     if like(lambda a, n: at_most(n // 1000, a, n)):
         raise Wrong("dead means on for *fewer* than 1 in 1000: of 2000 images, is two fewer than that?")
     if like(lambda a, n: 1 - at_most(math.ceil(n / 1000) - 1, a, n)):
@@ -152,7 +152,7 @@ def seeds_needed(function):
         if value == max(1, math.ceil(population)):
             raise Wrong(f"{where}: not {value:g}. Is the spread of so few runs taken about their *own* mean?")
         if value in (math.floor(exact), right + 1):
-            raise Wrong(f"{where}: {value:g} is one off. Wanted is the smallest number that is enough.")
+            raise Wrong(f"{where}: {value:g} is one off. The smallest number that is enough is wanted.")
         size = "few" if value < right else "many"
         raise Wrong(f"{where}: {value:g} of each are too {size}.")
 
