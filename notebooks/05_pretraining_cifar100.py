@@ -790,7 +790,8 @@ for key in ("dead_fraction", "encoder_knn", "encoder_probe", "projector_knn", "p
 # | arithmetic | not said | not said | float16 with a gradient scaler | bfloat16 where the processor has it, else float32; losses in float32 |
 # | how accuracy is measured | not said, nor whether of encoder or projector | a linear probe, online or by SGD | not at all | kNN, and logistic regression to convergence |
 #
-# Ten epochs were planned for every trained run; all but one have five, which is what two CPU cores allowed.
+# Ten epochs were planned for every trained run, and three seeds at $p = 1$, $\mu = 0$; all runs but one have five
+# epochs, and that point has one seed, which is what two CPU cores allowed.
 #
 # ## 13 · Images of your own
 #
