@@ -254,9 +254,8 @@ class RectifiedGeneralizedGaussian(_Law):
 
     def _quantile(self, below, above):
         active, zero = (log.exp() for log in self._log_probs())
-        zero = torch.where(
-            below < above, below <= zero, above >= active
-        )  # kept from the inverse, steep without end there
+        # These are kept from the inverse, which is infinitely steep at 0 and 1.
+        zero = torch.where(below < above, below <= zero, above >= active)
         x = self._as(GeneralizedGaussian)._quantile(torch.where(zero, 0.5, below), torch.where(zero, 0.5, above))
         return torch.where(zero, 0.0, x.clamp_min(0))
 

@@ -468,9 +468,8 @@ class Run:
         if differing:
             raise RunError(f"the checkpoint in {self.run_dir} belongs to another configuration: {differing}")
         trained_on = state.get("provenance", {}).get("data_md5", self.data.md5)  # files of older versions do not say
-        if (
-            trained_on != self.data.md5 and self.config.dataset != "shapes"
-        ):  # whose pixels a processor rounds its own way
+        fixed = self.config.dataset != "shapes"  # whose pixels every processor rounds in its own way
+        if fixed and trained_on != self.data.md5:
             raise RunError(
                 f"the checkpoint in {self.run_dir} was trained on other data: {trained_on} there, {self.data.md5} here"
             )
