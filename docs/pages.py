@@ -161,9 +161,9 @@ def results_table(dataset, results):
     rows = []
     for name, result in results.items():
         own = {key: value for key, value in settings(result).items() if value != usual[key]}
-        final = result["final"] | (
-            {} if result["epochs"] else {"expected_nonzero_fraction": None}
-        )  # untrained: no target
+        final = dict(result["final"])
+        if not result["epochs"]:  # no target without training
+            final["expected_nonzero_fraction"] = None
         numbers = [percent(final.get(key)) for key in COLUMNS]
         rows.append([name, *numbers, minutes(result["final"]["seconds"]), list_settings(own)])
     return table(f"results-{dataset}", ["run", *COLUMNS.values(), "minutes", "differs in"], rows)

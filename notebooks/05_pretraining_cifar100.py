@@ -1041,7 +1041,7 @@ def seeds_needed(accuracies, difference):
 # %% [markdown] tags=["solution"]
 # Seven seeds for each setting to see 0.03, and 37 to tell 0.433 from 0.4205. From one run each nobody can say which of
 # the two is better, and "the best" of several is more flattered than any of them. Indeed: the run with 0.433, made
-# again with the same seed on a busier machine for exercise 05.6, had 0.4105 (`results/experiments/wake.json`).
+# again with the same seed for exercise 05.6, had 0.4105 (`results/experiments/wake.json`).
 #
 # Even these numbers are soft: a standard deviation from three runs, if they are normal, may be off by a factor between
 # one half and six (a 95 % interval), and $n$ by the square of that. And more seeds do not help against the *test set*:
