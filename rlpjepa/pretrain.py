@@ -528,8 +528,8 @@ def expected_nonzero_fraction(config):
 def provenance(run):
     """Where a result comes from: commit (git's, else the variable RLPJEPA_COMMIT), date, versions, hardware, data."""
     try:
-        git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        _git("ls-files", "--error-unmatch", Path(__file__).name)  # fails in a copy inside somebody else's repository
+        commit = _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):  # a copy without its history: whoever made it may say
         commit = os.environ.get("RLPJEPA_COMMIT")
     if run.device.type == "cuda":
@@ -545,6 +545,11 @@ def provenance(run):
         "precision": "bfloat16 autocast" if run.bfloat16 else "float32",
         "data_md5": run.data.md5,
     }
+
+
+def _git(*arguments):
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _named(means, speed):

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -556,6 +557,26 @@ def test_commit_of_a_copy_without_its_history(tmp_path, monkeypatch):
     assert module.provenance(run)["commit"] is None
     monkeypatch.setenv("RLPJEPA_COMMIT", "c0ffee")
     assert module.provenance(run)["commit"] == "c0ffee"
+
+
+def test_commit_of_somebody_elses_repository_is_not_ours(tmp_path):
+    def git(*arguments):
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *who, "-C", str(tmp_path), *arguments], check=True, capture_output=True)
+
+    git("init")
+    git("commit", "--allow-empty", "-m", "theirs")
+    shutil.copytree(Path(module.__file__).parent, tmp_path / "rlpjepa")
+    code = (
+        "import types, torch; from rlpjepa.pretrain import provenance; data = types.SimpleNamespace(md5='');"
+        "print(provenance(types.SimpleNamespace(device=torch.device('cpu'), bfloat16=False, data=data))['commit'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "RLPJEPA_COMMIT"}
+    arguments = {"cwd": tmp_path, "env": environment | {"PYTHONPATH": str(tmp_path)}, "text": True}
+    assert subprocess.check_output([sys.executable, "-c", code], **arguments).strip() == "None"
+    git("add", ".")
+    git("commit", "-m", "now it is theirs")
+    assert len(subprocess.check_output([sys.executable, "-c", code], **arguments).strip()) == 40
 
 
 @pytest.mark.usefixtures("training_only")

@@ -9,16 +9,15 @@ numbers without a mean, whose law is near a positive stable one; the limit of th
 Takes some minutes of one thread; writes cone.json beside this file.
 """
 
-import datetime
 import json
 import math
 import pathlib
-import platform
 
 import numpy as np
 import scipy
 import scipy.stats
 import torch
+from zeros import provenance  # beside this file
 
 from rlpjepa import sample_cone, sample_surface
 
@@ -43,6 +42,7 @@ def limit(p):
 
 def main():
     torch.set_num_threads(1)
+    origin = provenance("cone.py")
     generator, table = torch.Generator().manual_seed(0), {}
     for p in SHAPES:
         table[str(p)] = {}
@@ -52,16 +52,8 @@ def main():
         print(f"p = {p}: {table[str(p)]}", flush=True)
     limits = {str(p): round(float(limit(p)), 4) for p in SHAPES if p < 0.5}
     print("limits:", limits)
-    record = {
-        "draws": DRAWS,
-        "distance": table,
-        "limit": limits,
-        "provenance": {
-            "date": datetime.date.today().isoformat(),
-            "versions": {"torch": torch.__version__, "numpy": np.__version__, "scipy": scipy.__version__},
-            "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        },
-    }
+    origin["versions"]["scipy"] = scipy.__version__
+    record = {"draws": DRAWS, "distance": table, "limit": limits, "provenance": origin}
     pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -136,12 +136,13 @@ def optimise(d, kind, variants, seed):
     return results
 
 
-def provenance():
+def provenance(script):
+    """Where a result of a script in this folder comes from."""
     cpu = pathlib.Path("/proc/cpuinfo")
     names = [line for line in cpu.read_text().splitlines() if line.startswith("model name")] if cpu.exists() else []
     describe = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
     return {
-        "command": "python notebooks/results/experiments/zeros.py",
+        "command": f"python notebooks/results/experiments/{script}",
         "commit": describe.stdout.strip(),
         "date": datetime.date.today().isoformat(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__},
@@ -152,7 +153,7 @@ def provenance():
 
 def main():
     torch.set_num_threads(1)
-    runs, started, origin = [], time.perf_counter(), provenance()
+    runs, started, origin = [], time.perf_counter(), provenance("zeros.py")
     settings = {
         "p": P, "mu": MU, "B": B, "num_projections": DIRECTIONS, "steps": STEPS, "seeds": SEEDS, "count_at": COUNT_AT,
         "thresholds": THRESHOLDS, "optimizer": "Adam, betas (0.9, 0.999), eps 1e-8", "coordinate_weight": 1.0,
