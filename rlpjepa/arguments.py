@@ -29,7 +29,7 @@ _ALLOWED = {"mu": FINITE, "sigma": POSITIVE, "p": SHAPE, "fraction": FRACTION}
 
 def check_numbers(**named):
     for name, value in named.items():
-        if not isinstance(value, numbers.Real) or not _ALLOWED[name].check(value):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not _ALLOWED[name].check(value):
             raise ValueError(f"{name} must be a number in {_ALLOWED[name]}, got {value!r}")
 
 
@@ -89,6 +89,15 @@ def check_draw(n, d, p, device, dtype):
     return {"device": device, "dtype": torch.float64}, check_dtype(dtype)
 
 
+def refuse_second_derivative():
+    """For a ``backward`` that autograd cannot differentiate: RuntimeError where it is asked to (create_graph=True).
+
+    (torch's once_differentiable would be silent where the incoming gradient is a constant.)
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError("this function can be differentiated once only: leave out create_graph=True")
+
+
 def full_precision(x):
     return x if x.dtype == torch.float64 else x.float()
 
@@ -104,7 +113,9 @@ def check_features(z):
     if z.dim() not in (2, 3) or not z.is_floating_point():
         raise ValueError(f"z must be floating point of shape (B, D) or (V, B, D), got {z.dtype} {tuple(z.shape)}")
     if z.shape[-2] < 2 or 0 in z.shape:
-        raise ValueError(f"z must hold at least two samples per view, got shape {tuple(z.shape)}")
+        raise ValueError(
+            f"z must hold at least two samples per view, of at least one entry, got shape {tuple(z.shape)}"
+        )
     check_finite("z", z)
 
 

@@ -54,7 +54,7 @@ def _draw_view(n, height, width, generator):
         (0.0 if name == "hue" else 1.0) + JITTER[name] * (2 * torch.rand(n, 1, generator=generator) - 1)
         for name in order
     ]
-    return torch.cat([box.float(), flip.float(), *factors], dim=1), order
+    return torch.cat([box, flip, *factors], dim=1).float(), order
 
 
 def _jitter(view, factors, order):
@@ -105,7 +105,7 @@ def crop_resize_flip(pixels, box, flip):
 
 def _interpolation_matrix(start, length, size):
     """(..., B, size, size): row i holds the weights with which pixel i of the stretched box mixes the original ones."""
-    pixel = torch.arange(size, device=start.device)
+    pixel = torch.arange(size, dtype=start.dtype, device=start.device)
     centre = start[..., None] + (pixel + 0.5) * (length / size)[..., None] - 0.5
     centre = centre.clamp(start[..., None], (start + length - 1)[..., None])
     return (1 - (centre[..., None] - pixel).abs()).clamp_(min=0)

@@ -20,7 +20,7 @@ class DataError(Exception):
     """A data folder that is missing, incomplete or damaged. The message says which, and what to do."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # tensors compare entry by entry
 class ImageData:
     """A labelled image dataset, small enough to lie in memory (or on the device) as a whole.
 
@@ -43,8 +43,8 @@ class ImageData:
 
     def to(self, device):
         """The same data with its tensors on ``device``."""
-        moved = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return ImageData(**{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in moved.items()})
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
+        return dataclasses.replace(self, **moved)
 
     def normalize(self, images):
         """Scale images to mean 0 and deviation 1 per channel: uint8, or float in [0, 1] -> float of the same shape.
@@ -169,9 +169,9 @@ def _draw(motif, n, generator, copies=(6, 9)):
     """n images of one motif: uint8 (n, 3, 32, 32)."""
 
     def uniform(*shape, low=0.0, high=1.0):
-        return torch.empty(n, *shape, 1, 1).uniform_(low, high, generator=generator)
+        return torch.empty(n, *shape, 1, 1, dtype=torch.float32).uniform_(low, high, generator=generator)
 
-    y, x = torch.meshgrid(*2 * (torch.linspace(-1, 1, IMAGE_SIZE),), indexing="ij")
+    y, x = torch.meshgrid(*2 * (torch.linspace(-1, 1, IMAGE_SIZE, dtype=torch.float32),), indexing="ij")
     # Background: a grey level with slow waves of light.
     level, phase = uniform(1, low=0.2, high=0.45), uniform(1, high=2 * math.pi)
     direction, frequency = uniform(1, high=2 * math.pi), uniform(1, low=1, high=4)
@@ -276,8 +276,8 @@ def _fetch_cifar100(root, archive):
 def load_folder(root):
     """Images of one's own: ``root/train/<class>/*`` and ``root/test/<class>/*``, cropped to a square and made 32×32.
 
-    Images of 8 bits a channel, turned upright where they say how they were taken.
-    The formats are those of torchvision's ImageFolder, by the ends of the names; other files are left out.
+    Images of 8 bits a channel, rotated upright by their EXIF record. The formats are those of torchvision's
+    ImageFolder, by the ends of the names; other files are left out.
 
     Raises:
         DataError: if a part is missing or empty, if the classes of the two parts differ, or if an image is unreadable.
@@ -321,5 +321,5 @@ def _upright(image):
 
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # of many kinds, none of which says anything of the image
+    except Exception:  # of many kinds, where the EXIF record is damaged
         return image

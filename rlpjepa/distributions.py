@@ -7,7 +7,8 @@ of x = loc + scale T:
     TruncatedGeneralizedGaussian    x, given x > 0      Eq. 10
     RectifiedGeneralizedGaussian    max(x, 0)           Eq. 8-9: an atom at 0 beside the truncated law
 
-In the code t = (x - loc) / scale, and t0 = -loc / scale is the threshold that T must pass for x to be positive.
+In the code t = (x - loc) / scale, and t0 = -loc / scale is the threshold that T must pass for x to be positive. All of
+it can be differentiated once.
 
 The laws come first, then `sample_rgg` and the choice of mu and sigma. The special functions under them are in
 `special`; those work in float64 whatever goes in and comes out, which is what keeps float32 accurate.
@@ -41,8 +42,15 @@ class _Law(Distribution):
         new._validate_args = self._validate_args
         return new
 
-    mean = property(lambda self: self._moments()[0].to(self.loc.dtype))
-    variance = property(lambda self: self._moments()[1].to(self.loc.dtype))
+    @property
+    def mean(self):
+        """Of shape batch_shape."""
+        return self._moments()[0].to(self.loc.dtype)
+
+    @property
+    def variance(self):
+        """Of shape batch_shape."""
+        return self._moments()[1].to(self.loc.dtype)
 
     def entropy(self):
         """In nats, of shape batch_shape."""
@@ -275,10 +283,9 @@ def _kl_continuous(law, other):
         end = torch.zeros_like(modes[:1])
         below = torch.cat([end, law._cdf(modes).sort(0).values, end + 1])
         above = torch.cat([end + 1, law._log_survival(modes).exp().sort(0, descending=True).values, end])
-        u = torch.linspace(-3.2, 3.2, 80, dtype=end.dtype, device=end.device).view(-1, *[1] * end.dim())
-        left, right = torch.sigmoid(math.pi * u.sinh()), torch.sigmoid(-math.pi * u.sinh())
-        weight = below.diff(dim=0) * left * right * math.pi * u.cosh() * (6.4 / 79)  # tanh-sinh on the three pieces
-        below, above = below[:-1] + left * below.diff(dim=0), above[1:] - right * above.diff(dim=0)
+        share, weight = (rule.view(-1, *[1] * end.dim()) for rule in special.finite_rule(end, 80))  # for each piece
+        weight = weight * below.diff(dim=0)
+        below, above = below[:-1] + share * below.diff(dim=0), above[1:] - share.flip(0) * above.diff(dim=0)
     x = law._quantile(below.clamp_min(1e-300), above.clamp_min(1e-300))  # the floor serves pieces of no mass
     return (weight * (law._log_prob(x) - other._log_prob(x))).sum((0, 1)).to(law.loc.dtype)
 
@@ -344,7 +351,9 @@ def rectified_unit_variance_scale(p, mu):
         return variance.log(), 2 - 2 * mu * mean * law._log_probs()[1].exp() / variance
 
     def solve(p, mu):
-        with torch.no_grad():  # rectifying lowers the variance, at mu = -sigma to a share that depends on p alone
+        with torch.no_grad():
+            # Rectifying lowers the variance, hence the lower end. For sigma >= |mu| it is at least that at mu = -sigma,
+            # which is sigma^2 times a number that depends on p alone, hence the upper end.
             low, one = -special.log_variance(p) / 2, torch.ones_like(p)
             high = torch.maximum(-variance_and_slope(0 * one, p, -one)[0] / 2, mu.abs().log())
             for _ in range(25):

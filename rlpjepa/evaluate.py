@@ -3,6 +3,8 @@
 import torch
 from torch.nn import functional as F
 
+from .arguments import check_finite, check_tensors, full_precision
+
 PROBE_L2 = 1e-3  # weight of ½‖W‖² beside the mean cross-entropy
 
 
@@ -14,17 +16,20 @@ def extract_features(model, data, images, batch_size=500):
         model: a `RectifiedLpJEPA`.
         data: the `ImageData` whose channel statistics normalise the images.
         images: uint8 (N, 3, H, W), on the model's device.
+        batch_size: how many images go through the network at a time.
 
     Returns:
         (encoder features (N, width of the backbone's output), projector output (N, dim)), float32.
     """
-    training = model.training
+    modes, parts = {module: module.training for module in model.modules()}, []
     model.eval()
-    parts = []
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # CUDA's convolutions would take TF32 for float32
-        for batch in images.split(batch_size):
-            parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))
-    model.train(training)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # cuDNN takes TF32 for float32 by default
+            for batch in images.split(batch_size):
+                parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
     features, z = (torch.cat(part) for part in zip(*parts))
     return features, z
 
@@ -33,22 +38,25 @@ def knn_accuracy(train_x, train_y, test_x, test_y, k=20, temperature=0.07):
     """Accuracy of a vote among the k nearest training images by cosine similarity s, each with weight exp(s / T).
 
     Args:
-        train_x, test_x: (N, D) and (M, D) features, floating point, M > 0.
-        train_y, test_y: (N,) and (M,) class indices.
+        train_x, test_x: (N, D) and (M, D) features, floating point.
+        train_y, test_y: (N,) and (M,) class indices, integers from 0.
+        k: how many neighbours vote, at most N.
+        temperature: T, positive.
 
     Raises:
-        ValueError: if k is not between 1 and N, or if there are not as many labels as features.
+        ValueError: if an argument is not of that kind, if there are not as many labels as features, or, on the CPU, if
+            features hold NaN or infinity.
     """
+    train_y, test_y = _check(train_x, train_y, test_x, test_y)
     if not 1 <= k <= len(train_x):
         raise ValueError(f"k must be between 1 and the number of training images ({len(train_x)}), got {k}")
-    if len(test_x) != len(test_y) or len(train_x) != len(train_y):
-        sizes = f"{len(train_x)} and {len(train_y)}, {len(test_x)} and {len(test_y)}"
-        raise ValueError(f"features and labels must be equally many, got {sizes}")
-    train_x = F.normalize(train_x, dim=1)
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature!r}")
+    train_x, classes = F.normalize(train_x, dim=1), int(train_y.max()) + 1
     correct = 0
     for x, y in zip(test_x.split(500), test_y.split(500)):
         similarity, nearest = (F.normalize(x, dim=1) @ train_x.T).topk(k, dim=1)
-        votes = similarity.new_zeros(len(x), int(train_y.max()) + 1)
+        votes = similarity.new_zeros(len(x), classes)
         # Subtracting 1, the largest similarity, scales all votes alike and keeps exp from overflowing.
         votes.scatter_add_(1, train_y[nearest], ((similarity - 1) / temperature).exp())
         correct += (votes.argmax(dim=1) == y).sum().item()
@@ -61,8 +69,9 @@ def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations
     Features are standardised with the training set's statistics. The mean cross-entropy plus ``l2/2 · ‖W‖²`` (the bias
     is free) is minimised by full-batch L-BFGS to convergence, so the number depends on no learning rate.
 
-    Args: as `knn_accuracy`.
+    Args, Raises: as `knn_accuracy`; at most ``max_iterations`` steps of L-BFGS.
     """
+    train_y, test_y = _check(train_x, train_y, test_x, test_y)
     train_x, test_x = train_x.detach().float(), test_x.detach().float()
     mean, std = train_x.mean(dim=0), train_x.std(dim=0)
     scale = torch.where(std > 0, 1 / std, 0)  # a coordinate that never changes says nothing
@@ -75,8 +84,8 @@ def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations
     variance, axes = (part.to(train_x) for part in torch.linalg.eigh(covariance))
     stretch = (variance.clamp(min=0) / classes + l2).rsqrt()
     train_x, test_x = train_x @ (axes * stretch), test_x @ (axes * stretch)
-    weight = torch.zeros(classes, train_x.shape[1], device=train_x.device, requires_grad=True)
-    bias = torch.zeros(classes, device=train_x.device, requires_grad=True)
+    weight = train_x.new_zeros(classes, train_x.shape[1]).requires_grad_()
+    bias = train_x.new_zeros(classes).requires_grad_()
     optimizer = torch.optim.LBFGS(
         [weight, bias], max_iter=max_iterations, history_size=20, tolerance_grad=1e-5, tolerance_change=1e-9,
         line_search_fn="strong_wolfe",
@@ -94,6 +103,18 @@ def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations
         return (F.linear(test_x, weight, bias).argmax(dim=1) == test_y).float().mean().item()
 
 
+def _check(train_x, train_y, test_x, test_y):
+    """ValueError unless features and labels fit each other; returns the labels as int64."""
+    check_tensors(train_x=train_x, train_y=train_y, test_x=test_x, test_y=test_y)
+    for name, x, y in (("train", train_x, train_y), ("test", test_x, test_y)):
+        if x.dim() != 2 or not x.is_floating_point() or 0 in x.shape or x.shape[1] != train_x.shape[1]:
+            raise ValueError(f"{name}_x must be floating point of shape (images, D), got {x.dtype} {tuple(x.shape)}")
+        if y.shape != x.shape[:1] or y.is_floating_point():
+            raise ValueError(f"{name}_y must be integers, one for each of {len(x)} features, got {tuple(y.shape)}")
+        check_finite(f"{name}_x", x)
+    return train_y.long(), test_y.long()
+
+
 def l0_fraction(z):
     """Fraction of NON-zero entries, E‖z‖₀ / D, the left-hand side of Eq. 11: (..., D) -> float in [0, 1]."""
     return (z != 0).float().mean().item()
@@ -105,8 +126,10 @@ def l1_fraction(z):
     It does not depend on the scale of z, equals the ℓ0 fraction where all non-zero entries are of one size, and is
     smaller the more unequal they are. A zero vector counts 0.
     """
-    z = z.float() / z.float().abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-    ratio = z.abs().sum(dim=-1).square() / z.square().sum(dim=-1).clamp(min=1)  # the largest entry is 1
+    size = full_precision(z).abs()
+    largest = size.amax(dim=-1, keepdim=True)
+    size = torch.where(largest > 0, size / largest, 0)
+    ratio = size.sum(dim=-1).square() / size.square().sum(dim=-1).clamp(min=1)  # the largest entry is 1
     return (ratio / z.shape[-1]).mean().item()
 
 

@@ -5,9 +5,16 @@ import math
 import numbers
 
 import torch
-from torch.autograd.function import once_differentiable
 
-from .arguments import check_counts, check_features, check_finite, check_law, check_tensors, full_precision
+from .arguments import (
+    check_counts,
+    check_features,
+    check_finite,
+    check_law,
+    check_tensors,
+    full_precision,
+    refuse_second_derivative,
+)
 from .projections import projected_characteristic_function, random_directions, remembered, standard_deviation
 
 
@@ -43,8 +50,8 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
     Eq. 15 sums the two views' losses, this takes their mean: the weight 125 belongs to the mean.
 
     Computed in float32 (float64 for float64 input) even under autocast: the difference between a feature and the target
-    of the same rank is small beside both, and half precision would round it away. The gradient reaches z alone.
-    Directions are worked off in blocks, so that memory does not grow with their number.
+    of the same rank is small beside both, and half precision would round it away. The gradient reaches z alone, and
+    can be taken once. Directions are processed in blocks, so that memory does not grow with their number.
 
     Args:
         z: (B, D) features, or (V, B, D) for V views, which share the directions and the sorted target.
@@ -103,8 +110,8 @@ class _SlicedDistance(torch.autograd.Function):
         return total / count
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad):
+        refuse_second_derivative()
         (gradient,) = ctx.saved_tensors
         return grad * gradient, None, None
 
@@ -137,9 +144,8 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
 
     Along each direction, the Epps–Pulley statistic ∫ |φ_z(t) − exp(−t²/2)|² exp(−t²/2) dt over the whole line, where
     φ_z(t) is the mean of exp(itx) over the projected features; then the mean over directions and views. The integral is
-    cut at ±t_max and done by the trapezoid rule: at total collapse it is .4020; cut alone, it would be
-    .4022, and over the whole line .4089. It is not
-    multiplied by the batch size.
+    cut at ±t_max and done by the trapezoid rule: at total collapse it is .4020; cut alone, it would be .4022, and over
+    the whole line .4089. It is not multiplied by the batch size.
 
     Args:
         z: (B, D) or (V, B, D) features; V views share the directions.
@@ -156,7 +162,7 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
     check_features(z)
     if isinstance(num_knots, bool) or not isinstance(num_knots, numbers.Integral) or num_knots < 2:
         raise ValueError(f"num_knots must be an integer of at least 2, got {num_knots!r}")
-    if not 0 < t_max < math.inf:
+    if not isinstance(t_max, numbers.Real) or not 0 < t_max < math.inf:
         raise ValueError(f"t_max must be positive and finite, got {t_max!r}")
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
@@ -185,13 +191,16 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
         Scalar tensor, float32 (float64 for float64 input) even under autocast. The gradient reaches z alone.
 
     Raises:
-        ValueError: as `rdmreg_loss`, if the distribution's parameters are not scalar or on another device than z, and
-            if its variance is too small for a float.
+        ValueError: as `rdmreg_loss`, if the distribution's parameters are not scalar or on another device than z, if
+            its variance is too small for a float, and, on the CPU, if a direction has an entry beyond 8/3, where the
+            table ends.
     """
     check_features(z)
     check_law(distribution, z.device)
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
+    if z.device.type == "cpu" and not 3 * directions.abs().max() <= 8:
+        raise ValueError(f"directions are to have unit length, got an entry of size {directions.abs().max():.3g}")
     scale = remembered(distribution, "scale", lambda: standard_deviation(distribution))
     t, weight = _knots(z, 17, 3.0)
     with torch.autocast(z.device.type, enabled=False):

@@ -11,8 +11,7 @@ from .arguments import check_counts
 class Projector(nn.Sequential):
     """Three linear layers, all ``dim`` wide; the last ReLU makes exact zeros possible (section "Rectified LpJEPA").
 
-    Linear–BatchNorm–ReLU twice, then Linear–ReLU: no BatchNorm before the last ReLU, since it would standardise
-    the coordinates, whose mean and scale the loss is there to set.
+    Linear–BatchNorm–ReLU twice, then Linear–ReLU, as in the minimal example: no BatchNorm before the last ReLU.
 
     Args:
         dim: width of the layers and of the output.
@@ -67,12 +66,14 @@ class RectifiedLpJEPA(nn.Module):
 
 def create_backbone(name, cifar_stem=False):
     """Build a timm backbone without its head: (B, 3, H, W) -> (B, width)."""
-    import timm
-
     if name == "pixels" and not cifar_stem:
         return Pixels()
     if name == "pixels":
         raise ValueError("cifar_stem needs a backbone with a ResNet's 7×7 stem, 'pixels' has none")
+    import timm
+
+    if not isinstance(name, str):
+        raise ValueError(f"backbone must be the name of a timm model, got {name!r}")
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; timm.list_models() lists them"
@@ -104,16 +105,12 @@ class PixelConv2d(nn.Conv2d):
     """
 
     def forward(self, x):
-        height, width = x.shape[-2:]
-        (top, left), (rows, columns) = self.padding if not isinstance(self.padding, str) else (-1, -1), self.kernel_size
-        single = (
-            x.device.type == "cpu"
-            and top >= 0
-            and rows <= height + 2 * top < rows + self.stride[0]
-            and columns <= width + 2 * left < columns + self.stride[1]
-        )
-        fits = top + height <= rows and left + width <= columns
-        if not (single and fits and self.groups == 1 and self.dilation == (1, 1) and self.padding_mode == "zeros"):
-            return super().forward(x)
-        weight = self.weight[:, :, top : top + height, left : left + width]
-        return F.linear(x.flatten(1), weight.flatten(1), self.bias)[:, :, None, None]
+        plain = self.groups == 1 and self.dilation == (1, 1) and self.padding_mode == "zeros"
+        if x.device.type == "cpu" and x.dim() == 4 and plain and not isinstance(self.padding, str):
+            (top, left), (rows, columns), (height, width) = self.padding, self.kernel_size, x.shape[-2:]
+            one_row = rows <= height + 2 * top < rows + self.stride[0] and top + height <= rows
+            one_column = columns <= width + 2 * left < columns + self.stride[1] and left + width <= columns
+            if one_row and one_column:
+                weight = self.weight[:, :, top : top + height, left : left + width]
+                return F.linear(x.flatten(1), weight.flatten(1), self.bias)[:, :, None, None]
+        return super().forward(x)

@@ -33,7 +33,16 @@ from .figures import plot_features, plot_training, png_bytes
 from .losses import coordinate_loss, objective, rdmreg_loss, rgg_cf_loss, sigreg_loss
 from .model import RectifiedLpJEPA
 from .projections import random_directions
-from .storage import InUseError, RunError, append_line, load_checkpoint, open_run_dir, save_checkpoint, write_atomically
+from .storage import (
+    InUseError,
+    RunError,
+    append_line,
+    holds_run,
+    load_checkpoint,
+    open_run_dir,
+    save_checkpoint,
+    write_atomically,
+)
 
 LOG_EVERY = 10  # steps; the metrics of so many steps (on CUDA 50) wait on the device until they are read together
 METRICS = ("loss", "invariance", "regularizer", "coordinate", "nonzero_fraction")
@@ -103,11 +112,10 @@ class PretrainConfig:
         size = self.direction_size
         require("direction_size", size is None or 1 <= size <= self.dim, f"from 1 to dim ({self.dim})")
         require("batch_size", self.batch_size >= 2, "at least 2: BatchNorm and the loss compare images with each other")
-        for name in ("epochs", "seed", "weight_decay", "checkpoint_seconds"):
+        weights = ("weight_decay", "invariance_weight", "regularizer_weight", "coordinate_weight")
+        for name in ("epochs", "seed", "checkpoint_seconds", *weights):
             require(name, getattr(self, name) >= 0, "at least 0")
         require("seed", self.seed < 2**63, "less than 2**63")
-        for name in ("invariance_weight", "regularizer_weight", "coordinate_weight"):
-            require(name, getattr(self, name) >= 0, "at least 0")
 
 
 def _types(field):
@@ -144,10 +152,9 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
     try:
         # One process writes. The others join in the work and stop when training ends.
         run_dir = Path(run_dir)
+        is_new = not run_dir.exists()
         if parallel.rank() == 0:
             lock = open_run_dir(run_dir, resume)
-            if not resume:  # a run that ended before its first checkpoint may have left a log
-                write_atomically(run_dir / "log.jsonl", b"")
         # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back.
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(config.seed)
@@ -156,11 +163,13 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
                 if resume:
                     run.restore()
             except BaseException:
-                if lock and {path.name for path in run_dir.iterdir()} <= {".lock", "log.jsonl"}:
+                if lock and is_new:
                     lock.release()
                     shutil.rmtree(run_dir, ignore_errors=True)  # a run that could not start leaves no folder
                 raise
             try:
+                if lock and not resume:  # a run that ended before its first checkpoint may have left a log
+                    write_atomically(run_dir / "log.jsonl", b"")
                 train(run, progress)
                 if parallel.rank() == 0:
                     final = evaluate(run.model, run.data)
@@ -287,7 +296,10 @@ def update(run, views):
 
 
 def regularizer(run, z):
-    """The distribution term of Eq. 15 for the features of both views, (2, B, D), by the loss that the run asks for."""
+    """The distribution term of Eq. 15 for the features of both views, (2, B, D), by the loss that the run asks for.
+
+    None where it asks for none.
+    """
     ranks = parallel.world_size()
     options = {"num_projections": run.config.num_projections // ranks, "generator": run.generator}
     if run.config.direction_size:
@@ -670,10 +682,9 @@ def sweep(file, options=None):
         run_dir = Path("runs") / file.stem / name
         if done[name].exists():
             continue
-        print(f"{name}", flush=True)
+        print(name, flush=True)
         try:
-            interrupted = any((run_dir / file).exists() for file in ("checkpoint.pt", "previous.pt"))
-            result, _ = pretrain(config, run_dir, resume=interrupted)
+            result, _ = pretrain(config, run_dir, resume=holds_run(run_dir))
             write_atomically(done[name], (json.dumps(result, indent=1) + "\n").encode())
             print(report(result), flush=True)
         except InUseError:

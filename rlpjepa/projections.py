@@ -135,14 +135,15 @@ def projected_characteristic_function(distribution, directions, t):
     Args:
         distribution: one of the three laws of chapter 02, with scalar parameters.
         directions: (N, D), the rows c, on the distribution's device.
-        t: (K,).
+        t: (K,) floating-point tensor on the same device.
 
     Returns:
         (N, K) tensor, complex128 for float64 directions and complex64 for others.
 
     Raises:
-        ValueError: if directions are not floating point of shape (N, D), and if the distribution's parameters are not
-            scalar, not on the directions' device, or so extreme that its density is too narrow for the table.
+        ValueError: if directions are not floating point of shape (N, D) or t of shape (K,), and if the distribution's
+            parameters are not scalar, not on the directions' device, or so extreme that its density is too narrow for
+            the table.
     """
     check_tensors(directions=directions, t=t)
     check_law(distribution, directions.device)
@@ -150,6 +151,8 @@ def projected_characteristic_function(distribution, directions, t):
         raise ValueError(
             f"directions must be floating point of shape (N, D), got {directions.dtype} {tuple(directions.shape)}"
         )
+    if t.dim() != 1 or not t.is_floating_point() or t.device != directions.device:
+        raise ValueError(f"t must be floating point of shape (K,), got {t.dtype} {tuple(t.shape)} on {t.device}")
     directions = full_precision(directions)
     table, spacing, mean, variance = remembered(
         distribution, "characteristic function", lambda: _tabulate(distribution)
@@ -176,7 +179,7 @@ def projected_characteristic_function(distribution, directions, t):
     return torch.polar(log.exp(), phase).to(torch.promote_types(directions.dtype, torch.complex64))
 
 
-BLOCK, KNOTS = 256, 4096  # directions worked off at a time; intervals between 0 and the largest |c_j|
+BLOCK, KNOTS = 256, 4096  # directions processed at a time; intervals between 0 and the largest |c_j|
 
 
 def _tabulate(distribution, knots=8192):

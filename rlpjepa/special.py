@@ -8,7 +8,8 @@ All of it takes and gives float64.
 import math
 
 import torch
-from torch.autograd.function import once_differentiable
+
+from .arguments import refuse_second_derivative
 
 
 def log_normalizer(p):
@@ -87,8 +88,8 @@ class _LogSurvival(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad):
+        refuse_second_derivative()
         t, p, tail, out = ctx.saved_tensors
         in_t = -torch.exp(torch.where(t > 0, -log_mills(t.abs(), p), log_density(t, p) - out))
         if not ctx.needs_input_grad[1]:
@@ -132,15 +133,17 @@ def excess_quantile(t, log_tail, p):
         for _ in range(8):
             y = inverse_power_rise(t, z, r)
             ahead = log_mills(t + y, p)
-            excess = (ahead - mills - power_rise(t, y, p) - goal) * (
-                goal < -1e-13
-            )  # nearer 0 it is noise, z good enough
+            excess = ahead - mills - power_rise(t, y, p) - goal
+            excess = torch.where(goal < -1e-13, excess, 0.0)  # nearer 0 it is rounding noise, and z good enough
             z = z + excess * torch.exp(ahead + (r - 1) * (t + y).clamp_min(1e-300).log())
             z = z.clamp_min(0.0).minimum(ceiling)
         y = torch.where(log_tail == -math.inf, math.inf, inverse_power_rise(t, z, r))
     # implicit differentiation of log P(T > t + y) - log P(T > t) = log_tail
     slope = (log_survival(t + y, p) - log_survival(t, p) - log_tail) * log_mills(t + y, p).exp().detach()
-    return graft(y, slope)
+    y = graft(y, slope)
+    if y.requires_grad:
+        y.register_hook(lambda _: refuse_second_derivative())
+    return y
 
 
 def finite_rule(like, n=300):
@@ -159,7 +162,7 @@ def infinite_rule(law, n):
 
 
 def interpolate(table, position):
-    """The table's values at real positions, counted in knots; NaN beyond its end."""
+    """The table's values at real positions, counted in knots from 0 in either direction; NaN beyond its end."""
     knot = position.abs().long().clamp(0, len(table) - 2)
     rest = position.abs() - knot
     return torch.lerp(table[knot], table[knot + 1], torch.where(rest <= 1, rest, math.nan).to(table.dtype))

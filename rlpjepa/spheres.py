@@ -150,7 +150,7 @@ def _log_l2(log_x):
 def _log_mean_slope(d, p, knots=400):
     """log of the mean of ‖g‖₂ under the cone measure, d ≤ 3, by quadrature over the |u_i|^p, which sum to 1.
 
-    Parted off one by one, the first is a Beta(1/p, (d - 1)/p) share of the whole, the next a Beta(1/p, (d - 2)/p) share
+    Stick-breaking: the first is a Beta(1/p, (d - 1)/p) share of the whole, the next a Beta(1/p, (d - 2)/p) share
     of the rest. The trapezoid rule in t, with the share 1 / (1 + exp(-sinh t)), crowds its knots doubly exponentially
     towards shares of 0 and 1, where the powers are not smooth.
     """

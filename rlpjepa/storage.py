@@ -40,10 +40,18 @@ def open_run_dir(run_dir, resume):
         raise InUseError(f"{run_dir} is being written by another run: wait for it, or choose another folder") from None
     except OSError as error:
         raise RunError(f"the output folder {run_dir} cannot be written: {error}") from error
-    if not resume and any((run_dir / name).exists() for name in ("checkpoint.pt", "previous.pt")):
+    if not resume and holds_run(run_dir):
         lock.release()
         raise RunError(f"{run_dir} holds a run already: go on with --resume, or choose another folder")
     return lock
+
+
+CHECKPOINTS = ("checkpoint.pt", "previous.pt")  # the newest, and the one before
+
+
+def holds_run(run_dir):
+    """Whether a folder holds a run that can go on: a checkpoint."""
+    return any((Path(run_dir) / name).exists() for name in CHECKPOINTS)
 
 
 def save_checkpoint(run_dir, state):
@@ -69,7 +77,7 @@ def load_checkpoint(run_dir, map_location=None):
         RunError: if there is no checkpoint, or none that is sound.
     """
     problems = []
-    for name in ("checkpoint.pt", "previous.pt"):
+    for name in CHECKPOINTS:
         path = Path(run_dir) / name
         try:
             content = path.read_bytes()

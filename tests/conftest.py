@@ -20,3 +20,12 @@ def generator():
 def small_data():
     """A few of the embedded images: 120 for training, 40 for testing."""
     return make_shapes(120, 40)
+
+
+@pytest.fixture
+def float64_by_default():
+    """As in a notebook that computes in float64."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(dtype)

@@ -94,6 +94,12 @@ def test_same_generator_same_views_and_the_global_one_untouched():
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.usefixtures("float64_by_default")
+def test_views_are_float32_whatever_the_default_type(generator):
+    views = two_views(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), generator=generator)
+    assert views.dtype == torch.float32 and views.shape == (2, 2, 3, 32, 32)
+
+
 @pytest.mark.parametrize(
     "images", [torch.zeros(2, 3, 32, 32), torch.zeros(2, 1, 32, 32).byte(), torch.zeros(3, 32, 32).byte()]
 )

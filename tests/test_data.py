@@ -33,6 +33,11 @@ def test_shapes_have_even_classes_and_repeat():
     assert first.classes == tuple(MOTIFS)
 
 
+@pytest.mark.usefixtures("float64_by_default")
+def test_shapes_do_not_depend_on_the_default_type(small_data):
+    assert make_shapes(120, 40).md5 == small_data.md5
+
+
 def test_statistics_are_the_training_images(small_data):
     pixels = small_data.train_images.numpy() / 255
     np.testing.assert_allclose(small_data.mean, pixels.mean((0, 2, 3)), atol=1e-4)

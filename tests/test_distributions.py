@@ -447,6 +447,26 @@ def test_gradients_against_finite_differences(law, point):
     assert gradcheck(d.icdf, (f64([0.6, 0.95]).requires_grad_(),))
 
 
+@pytest.mark.parametrize("loc", [-0.3, 0.8])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda loc: RectifiedGeneralizedGaussian(loc, 1.0, 1.5).prob_active,
+        lambda loc: RectifiedGeneralizedGaussian(loc, 1.0, 1.5).entropy(),
+        lambda loc: RectifiedGeneralizedGaussian(loc, 1.0, 1.5).mean,
+        lambda loc: RectifiedGeneralizedGaussian(loc, 1.0, 1.5).log_survival(f64(0.5)),
+        lambda loc: TruncatedGeneralizedGaussian(loc, 1.0, 1.5).log_prob(f64(0.5)),
+        lambda loc: TruncatedGeneralizedGaussian(loc, 1.0, 1.5).icdf(f64(0.5)),
+        lambda loc: mu_for_l0(loc.abs(), 1.5),
+        lambda loc: rectified_unit_variance_scale(1.5, loc),
+    ],
+)
+def test_second_derivatives_are_refused_rather_than_wrong(function, loc):
+    loc = f64(loc).requires_grad_()
+    with pytest.raises(RuntimeError, match="differentiated once only"):
+        torch.autograd.grad(function(loc), loc, create_graph=True)
+
+
 def test_gradients_at_the_mode():
     """loc = 0 is where users start, and for p < 1 the density has its cusp there: no NaN, and the right slopes."""
     loc, scale, p = (f64(v).requires_grad_() for v in (0.0, 1.0, 0.5))

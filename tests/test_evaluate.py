@@ -99,6 +99,16 @@ def test_features_are_taken_in_evaluation_mode_and_in_order(small_data):
     torch.testing.assert_close((features, z), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_modules_keep_their_modes(small_data):
+    model = RectifiedLpJEPA("test_byobnet", dim=8).train()
+    model.backbone.eval()  # as where it is frozen
+    extract_features(model, small_data, small_data.test_images[:2])
+    assert model.training and model.projector.training and not model.backbone.training
+    with pytest.raises(RuntimeError):
+        extract_features(model, small_data, small_data.test_images[:2, :1].expand(-1, 4, -1, -1))
+    assert model.training and not model.backbone.training
+
+
 class Oracle(torch.nn.Module):
     """Features that give the class away, which each image's first pixel tells; z has one dead coordinate of four."""
 
@@ -146,15 +156,47 @@ def test_accuracies_of_other_types(clusters, dtype):
     assert probe_accuracy(*parts) == probe_accuracy(*rounded)
 
 
+def test_probe_does_not_depend_on_the_default_type(clusters, request):
+    expected = probe_accuracy(*clusters)
+    request.getfixturevalue("float64_by_default")
+    assert probe_accuracy(*clusters) == expected
+
+
 def test_labels_that_are_too_few(clusters):
     train_x, train_y, test_x, test_y = clusters
-    with pytest.raises(ValueError, match="equally many, got 240 and 240, 120 and 1"):
-        knn_accuracy(train_x, train_y, test_x, test_y[:1])
-    with pytest.raises(ValueError, match="equally many, got 240 and 239, 120 and 120"):
-        knn_accuracy(train_x, train_y[1:], test_x, test_y)
+    for accuracy in (knn_accuracy, probe_accuracy):
+        with pytest.raises(ValueError, match="test_y must be integers, one for each of 120 features, got .*1,"):
+            accuracy(train_x, train_y, test_x, test_y[:1])
+        with pytest.raises(ValueError, match="train_y must be integers, one for each of 240 features, got .*239,"):
+            accuracy(train_x, train_y[1:], test_x, test_y)
+
+
+@pytest.mark.parametrize("accuracy", [knn_accuracy, probe_accuracy])
+def test_bad_features_and_labels(clusters, accuracy):
+    train_x, train_y, test_x, test_y = clusters
+    holed = train_x.clone()
+    holed[3, 2] = math.nan
+    for arguments, message in (
+        ((holed, train_y, test_x, test_y), "train_x holds NaN"),
+        ((train_x, train_y, test_x[:, :2], test_y), "test_x must be floating point of shape"),
+        ((train_x, train_y, test_x[:0], test_y[:0]), "test_x must be floating point of shape"),
+        ((train_x.long(), train_y, test_x, test_y), "train_x must be floating point"),
+        ((train_x, train_y.float(), test_x, test_y), "train_y must be integers"),
+        ((train_x.numpy(), train_y, test_x, test_y), "train_x must be a tensor"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            accuracy(*arguments)
+    assert accuracy(train_x, train_y.int(), test_x, test_y.int()) == accuracy(*clusters)
+
+
+def test_knn_bad_temperature(clusters):
+    with pytest.raises(ValueError, match="temperature must be positive"):
+        knn_accuracy(*clusters, temperature=0.0)
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e-3, 1.0, 1e20])
 def test_l1_fraction_does_not_depend_on_the_scale(scale):
     assert l1_fraction(scale * torch.tensor([[3.0, 1.0, 0.0, 0.0]])) == pytest.approx(16 / 10 / 4)
     assert l1_fraction(torch.tensor([[300.0, 100.0, 0.0, 0.0]]).half()) == pytest.approx(0.4)
+    assert l1_fraction(scale**15 * torch.tensor([[3.0, 1.0, 0.0, 0.0]], dtype=torch.float64)) == pytest.approx(0.4)
+    assert l1_fraction(torch.zeros(2, 3)) == 0

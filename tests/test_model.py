@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import timm
 import torch
@@ -60,8 +62,12 @@ def test_pixel_convolution_equals_torchs(kernel, stride, padding):
         return  # the first does not exist in torch, the second warns
     g = torch.Generator().manual_seed(0)
     own = PixelConv2d(3, 4, kernel, stride, padding, dtype=torch.float64)
-    for height, width in ((1, 1), (2, 2), (1, 2), (3, 2), (7, 7), (8, 8)):
-        x = torch.randn(2, 3, height, width, dtype=torch.float64, generator=g, requires_grad=True)
+    for images, height, width in (
+        ((2,), 1, 1),
+        ((), 1, 1),
+        *(((2,), *s) for s in ((2, 2), (1, 2), (3, 2), (7, 7), (8, 8))),
+    ):
+        x = torch.randn(*images, 3, height, width, dtype=torch.float64, generator=g, requires_grad=True)
         try:
             expected = nn.functional.conv2d(x, own.weight, own.bias, stride, padding)
         except RuntimeError:  # the kernel does not fit
@@ -91,3 +97,14 @@ def test_unknown_backbone_names_near_ones():
 def test_cifar_stem_needs_a_resnet(name):
     with pytest.raises(ValueError, match=f"cifar_stem needs a backbone with a ResNet's 7×7 stem, '{name}' has none"):
         RectifiedLpJEPA(name, cifar_stem=True)
+
+
+@pytest.mark.parametrize("name", [None, 18])
+def test_backbone_that_is_no_name(name):
+    with pytest.raises(ValueError, match="backbone must be the name of a timm model"):
+        RectifiedLpJEPA(name)
+
+
+def test_pixels_need_no_timm(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)  # importing it fails
+    assert RectifiedLpJEPA("pixels", dim=4)(torch.zeros(2, 3, 32, 32))[0].shape == (2, 3072)

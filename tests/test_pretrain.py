@@ -1014,6 +1014,15 @@ def test_run_that_cannot_start_leaves_no_folder(tmp_path, change):
     assert not (tmp_path / "run").exists()
 
 
+def test_folder_that_was_there_before_stays(tmp_path):
+    (tmp_path / "log.jsonl").write_text("of a run that was killed before its first checkpoint")
+    with pytest.raises(RunError, match="no checkpoint to resume"):
+        pretrain(TINY, tmp_path, resume=True, progress=False)
+    with pytest.raises(ValueError, match="backbone"):
+        pretrain(dataclasses.replace(TINY, backbone="resnet81"), tmp_path, progress=False)
+    assert (tmp_path / "log.jsonl").read_text().startswith("of a run")
+
+
 @pytest.mark.parametrize(
     ("field", "values"),
     [

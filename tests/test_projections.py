@@ -467,6 +467,14 @@ def test_characteristic_function_of_samples():
                 assert abs(wave.mean() - value) < 4.5 * wave.std() / 1000
 
 
+@pytest.mark.parametrize(
+    "t", [torch.ones(2, 2), torch.tensor(1.0), torch.ones(3, dtype=torch.complex64), torch.arange(3)]
+)
+def test_characteristic_function_at_bad_t(t):
+    with pytest.raises(ValueError, match="t must be floating point of shape"):
+        projected_characteristic_function(RectifiedGeneralizedGaussian(0.0, 1.0, 2.0), torch.eye(2), t)
+
+
 def test_nan_beyond_the_table():
     law = remembered_law(2.0, 1.5)
     end = 8 / law.variance.sqrt().item()
