@@ -166,6 +166,9 @@ for ax, (title, z) in zip(axes, panels.items()):
     ax.scatter(*(z - z.mean(0)).T, c=x[:, 0], cmap="cividis", s=9)
     ax.set(title=title, xlabel="feature $z_1$, centred", aspect="equal", xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
 axes[0].set_ylabel("feature $z_2$, centred")
+holds = f"holds {1 - math.exp(-2):.0%} of the target"
+axes[2].add_patch(plt.Circle((0, 0), 2, fill=False, color=COLORS["theory"], linestyle="--", linewidth=1, label=holds))
+axes[2].legend(loc="lower center", fontsize=8)
 show(
     fig,
     alt="Three scatter plots of 512 two-dimensional features: a slanted patch before training, a single dot after "
@@ -176,8 +179,8 @@ show(
 # *Features of the same 512 points on the same scale (after training, of one noisy view of each), coloured by the first
 # coordinate of the point (from dark blue to yellow). Left: a network that has not been trained. Middle: trained for
 # agreement alone, all points have nearly the same features. Right: with the target, the cloud is about as wide as the
-# target. It is not as round: so short a training matches the spread, and not every detail. Its colours still change
-# gradually: near inputs have near features.*
+# target (dashed circle). It is not as round: so short a training matches the spread, and not every detail. Its colours
+# still change gradually: near inputs have near features.*
 #
 # ### A quieter collapse
 #
@@ -260,9 +263,10 @@ assert by_hand == 0 and abs(lp_norm(small, 8) / exact - 1) < 1e-6
 # when divided by its own norm.
 #
 # **Prediction.** At $p = 2$ the sphere is round, at $p = 1$ it has corners on the axes. Below 1 it bends inwards: the
-# corners become spikes, and the point on the diagonal moves towards the origin. To measure a corner, take the angle
-# that the two points of the sphere at the distance $h$ from the tip $(1, 0)$, along the axis, make when seen from the
-# tip. As $h$ falls it stays what it is at a corner, grows to 180° where the sphere is round, and falls to 0 at a spike.
+# corners become spikes, and the point on the diagonal moves towards the origin. To measure a corner, step back from the
+# tip $(1, 0)$ by $h$ along the axis, take the two points of the sphere with $u_1 = 1 - h$, and measure the angle
+# between them as seen from the tip. As $h$ falls, this angle stays what it is at a corner, grows to 180° where the
+# sphere is round, and falls to 0 at a spike.
 
 
 # %%
@@ -357,8 +361,8 @@ show(
 
 # %% [markdown]
 # *Unit ℓp spheres in space; the colour is the distance from the origin, shaded by a light from one side (compare hues,
-# not brightness). As $p$ falls the faces sink and only the six spikes stay far out: a point there has one large
-# coordinate and two small ones.*
+# not brightness; in grey, the shapes only). As $p$ falls the faces sink and only the six spikes stay far out: a point
+# there has one large coordinate and two small ones.*
 #
 # And the same surfaces, without $p = 4$, to turn by hand: drag to turn, choose $p$ with the buttons below. Where the
 # notebook is shown as a page that cannot move, a still picture stands in its place.
@@ -589,7 +593,7 @@ print("agrees: largest at a fixed mean square (tolerance 0.005), not at a fixed 
 # The radius $\lVert\mathbf{z}\rVert_1$ is a sum of $d$ exponential variables of mean $\sigma$, and such a sum follows
 # the Gamma law of shape $d$ and scale $\sigma$. And the direction is uniform on the surface of the unit ℓ1 sphere: by
 # section 3 a piece of it has the share of the volume that the cone over it has. For a piece of a flat face that is area
-# times height by $d$, and the height, a face's distance from the origin, is $1/\sqrt{d}$ for all faces.
+# times height divided by $d$, and the height, a face's distance from the origin, is $1/\sqrt{d}$ for all faces.
 #
 # **Prediction.** In three dimensions the sphere is an octahedron with eight faces. Cut each face into four equal
 # triangles, one at each corner (where $|u_i| > 1/2$ for some $i$) and one in the middle. All 32 triangles are equally
@@ -1389,8 +1393,8 @@ for p, distances in record["distance"].items():
 # So for $p < 1/2$ the two targets differ in any dimension, and they do so in the coordinates that are almost zero.
 # Whether a network learns better from one or the other is open. An experiment: chapter 05 with a target made of
 # `sample_surface` directions and the same radius. Since `rdmreg_loss` (chapter 04) compares values by the square of
-# their distance, what differs near zero only should hardly move it, and we would expect no difference; but we have not
-# tried.
+# their distance, a difference that lies only near zero should hardly move it, and we would expect no difference; but we
+# have not tried.
 #
 # </details>
 

@@ -326,8 +326,8 @@ print(f"Eq. 8, 9 and 10 equal the module's log_prob for {len(settings)} pairs of
 
 # %% [markdown]
 # **Prediction.** Eq. 10 integrates to one, and so do the atom and Eq. 9 together. Among draws, the share of zeros is
-# the mass of the atom up to its standard error, and the non-zero ones pass a KS test for Eq. 10. And $\Phi_p$ cannot be
-# replaced by the normal distribution function: right at $p = 2$, that gives a wrong share at $p = 1$.
+# the mass of the atom up to its standard error, and the non-zero ones pass a KS test for Eq. 10. And the normal
+# distribution function cannot stand in for $\Phi_p$: it is right at $p = 2$ and gives a wrong share at $p = 1$.
 
 # %% tags=["claim-T10"]
 n, level, draws = 100_000, 1e-3, {}
@@ -481,9 +481,9 @@ show(
 # %% [markdown] tags=["slide"]
 # Left: small, middle and large marks are those of $\sigma = 0.5$, 1 and 2. Where they share a ratio, one sits inside
 # the other, and all lie on one curve for each $p$: only $\mu/\sigma$ matters. All curves pass through one half at
-# $\mu = 0$: there $p$ has no say in the count. Right: the same data, as deviations from Eq.
-# 12. They look like noise, and none leaves the band. One of the sixty lies beyond 3 standard errors: by the output above,
-# true statements do that in one grid out of seven.
+# $\mu = 0$: there $p$ has no say in the count. Right: the same data, as deviations from Eq. 12. They look like noise,
+# and none leaves the band. One of the sixty lies beyond 3 standard errors: by the output above, true statements do that
+# in one grid out of seven.
 #
 # ## 5 · The orthant that empties
 #
@@ -524,7 +524,8 @@ for (mu, (fraction, share, enough)), marker in zip(inside.items(), "s^oD"):
 panel.plot([], [], color=COLORS["theory"], linewidth=1, label=r"$\Phi_p(\mu/\sigma)^d$")
 panel.set(xlabel="dimension d", ylabel="share of vectors without a zero", yscale="log", ylim=(3e-4, 1.5))
 panel.xaxis.get_major_locator().set_params(integer=True)
-panel.legend(loc="upper left", bbox_to_anchor=(1, 1))
+handles, labels = panel.get_legend_handles_labels()
+panel.legend(handles[3::-1] + handles[4:], labels[3::-1] + labels[4:], loc="upper left", bbox_to_anchor=(1, 1))
 show(
     figure,
     alt="Share of vectors without a zero against dimension on a logarithmic axis, for four values of mu. The measured marks "
@@ -874,8 +875,8 @@ show(
 #
 # **Prediction.** The second $\sigma$ is larger. For $\mu < 0$ it brings $\mu/\sigma$ nearer to zero, so the *same*
 # $\mu$ gives *fewer zeros*; for $\mu > 0$ it gives more. At $\mu = 0$ the count does not depend on $\sigma$ at all.
-# With the first $\sigma$, the non-zero entries shrink as $\mu$ falls if $p = 2$, keep their size if $p = 1$ and grow if
-# $p = 0.5$.
+# With the first $\sigma$, the non-zero entries shrink as $\mu$ falls from 0 if $p = 2$, keep their size if $p = 1$ and
+# grow if $p = 0.5$.
 
 
 # %%
@@ -923,7 +924,9 @@ for p, marker in ((1.0, ""), (2.0, "o")):
         right.plot(mu, law.prob_active, line, **look)
 left.set(xlabel="μ", ylabel="variance of x", title="what is left after rectification", ylim=(0, 1.7))
 left.legend(loc="upper left")
-right.set(xlabel="μ", ylabel="non-zero fraction", yscale="log", ylim=(1e-5, 1.5), title="what it does to sparsity")
+right.set(
+    xlabel="μ", ylabel="non-zero fraction", yscale="log", ylim=(1e-5, 1.5), title="the choice decides the sparsity"
+)
 show(
     figure,
     alt="Left: with unit variance before rectification the variance of x falls towards zero as mu falls; with unit variance "
@@ -935,9 +938,9 @@ show(
 # $p = 2$. With the first choice the variance of $x$ fades as $\mu$ falls, and with it every mean squared distance
 # between such vectors: fewer entries are non-zero, and at $p = 2$ these are smaller as well. (At $p = 1$ they keep
 # their size: above zero the law is the same exponential for every $\mu \le 0$. At $p = 0.5$ they are larger.) With the
-# second choice the variance is kept and the same $\mu$ is far less sparse. Neither is wrong; but a value of $\mu$ means
-# nothing until one has said which $\sigma$ goes with it. In this series it is the first, as in the post, unless said
-# otherwise.
+# second choice the variance is kept and the same negative $\mu$ is far less sparse. Neither is wrong; but a value of
+# $\mu$ means nothing until one has said which $\sigma$ goes with it. In this series it is the first, as in the post,
+# unless said otherwise.
 #
 # ## 10 · You want 90 % zeros: which $\mu$?
 #
@@ -975,27 +978,31 @@ for p in (0.5, 1.0, 2.0):
 print(bad_luck(3))
 
 # %% tags=["slide"]
-wanted = torch.linspace(0.02, 0.995, 200)  # shares of zeros
+wanted = torch.sigmoid(torch.linspace(-3.9, 5.3, 200))  # shares of zeros, closer together towards 0 and 1
 figure, panel = plt.subplots(figsize=(7, 3.6))
 for p in (0.5, 1.0, 2.0):
-    panel.plot(100 * wanted, mu_for_l0(1 - wanted, p), label=f"p = {p:g}", **P_STYLE[p])
-    panel.plot([100 * ZEROS], [mu_for_l0(1 - ZEROS, p)], "o", color=P_STYLE[p]["color"])
+    panel.plot(wanted, mu_for_l0(1 - wanted, p), label=f"p = {p:g}", **P_STYLE[p])
+    panel.plot([ZEROS], [mu_for_l0(1 - ZEROS, p)], "o", color=P_STYLE[p]["color"])
 panel.axhline(0, color=COLORS["muted"], linewidth=0.8)
-panel.axvline(100 * ZEROS, color=COLORS["muted"], linewidth=0.8, label=f"{ZEROS:.0%} zeros, as above")
-panel.set(xlabel="wanted zeros (%)", ylabel="μ (unit variance before)", xlim=(0, 100), ylim=(-3.5, 2.5))
+panel.axvline(ZEROS, color=COLORS["muted"], linewidth=0.8, label=f"{ZEROS:.0%} zeros, as above")
+panel.set(xlabel="wanted share of zeros", ylabel="μ (unit variance before)")
+panel.set(xscale="logit", xlim=(0.02, 0.995), ylim=(-4, 2.5))
+ticks = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99)
+panel.set_xticks(ticks, [f"{tick:.0%}" for tick in ticks])
+panel.minorticks_off()
 panel.legend(loc="lower left")
 show(
     figure,
     alt="The location mu that gives a wanted percentage of zeros, for p = 0.5, 1 and 2. All curves pass through zero at 50 "
-    "percent and fall steeply near 100 percent. Dots mark the share of zeros used above.",
+    "percent and cross again between 95 and 98 percent. Dots mark the share of zeros used above.",
 )
 
 # %% [markdown]
 # Read it from the horizontal axis up: the wanted share of zeros, and on the curve of your $p$ the $\mu$ that gives it.
 # Half of the entries zero always means $\mu = 0$. For more zeros than that, $p = 2$ needs the most negative $\mu$ of
-# the three, up to about 95 %; then the curves cross (exercise 02.5), and beyond 98 % $p = 0.5$ needs it, whose tail is
-# the heaviest. In the lines printed before the figure, compare the two values of $\mu$ as well: at equal sparsity, unit
-# variance after rectification takes a much more negative one.
+# the three, up to about 95 %; then the curves cross (exercise 02.5), and beyond 98 % it is $p = 0.5$, whose tail is the
+# heaviest, that needs the most negative $\mu$. In the lines printed before the figure, compare the two values of $\mu$
+# as well: at equal sparsity, unit variance after rectification takes a much more negative one.
 #
 # In the module this is `mu_for_l0(fraction, p)`, whose argument is the *non-zero* fraction.
 
@@ -1099,7 +1106,7 @@ def draw_in_two_steps(n, mu, sigma, generator):
 # %% [markdown] tags=["solution"]
 # An exponential of mean $\sigma$, whatever $\mu$ is: an exponential has no memory. So at $p = 1$ and $\mu \le 0$ the
 # location sets how *many* entries are non-zero and has no say in how large they are. For $p > 1$ they shrink as $\mu$
-# falls, for $p < 1$ they grow.
+# falls further, for $p < 1$ they grow.
 
 # %% tags=["check"]
 check("02.2", draw_in_two_steps)
@@ -1296,11 +1303,11 @@ check("02.6", draw_in_groups)
 # do not have. To find out, replace the target's draws in chapter 05 by these and compare the probe at equal $a$, over
 # several seeds, for $g = 1, 4, 16$. Two things to look at first. Does the regulariser see the difference at all? Two
 # entries of one group have the covariance $a(1-a)\sigma^2$, but along a random direction in 512 dimensions the
-# contributions of all pairs nearly cancel: they change the variance of the projection by a standard deviation of
-# $\sqrt{2(g-1)/d}\,(1-a)/(2-a)$ of it, at $g = 8$ and $a = 0.12$ about 8 %; the variance of 256 Gaussian draws
-# fluctuates by $\sqrt{2/255}$, about 9 %, anyway. Directions that add up a group would show
-# it at once (chapter 03). And the projector can permute its coordinates freely, so that *which* coordinates form a
-# group means nothing until the target says so: is that what makes them useful? We do not know of an answer.
+# contributions of all pairs nearly cancel: the variance of the projection differs from direction to direction, with a
+# relative standard deviation of $\sqrt{2(g-1)/d}\,(1-a)/(2-a)$, at $g = 8$ and $a = 0.12$ about 8 %; the variance of
+# 256 Gaussian draws fluctuates by $\sqrt{2/255}$, about 9 %, anyway. Directions that add up a group would show it at
+# once (chapter 03). And the projector can permute its coordinates freely, so that *which* coordinates form a group
+# means nothing until the target says so: is that what makes them useful? We do not know of an answer.
 #
 # </details>
 

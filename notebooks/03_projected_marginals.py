@@ -20,7 +20,7 @@
 # of the plane; and predict, before training anything, how much a loss that only sees random shadows can know in 512
 # dimensions.
 #
-# **What you need.** The rectified generalized Gaussian of chapter 02 (its sections 2 to 4) and convolutions.
+# **What you need.** The rectified generalized Gaussian (RGG) of chapter 02 (its sections 1 to 4) and convolutions.
 # Characteristic functions are defined where they are used.
 #
 # **Time.** The cells run in less than a minute on two CPU cores; reading takes about 50 minutes with the figures. If
@@ -462,27 +462,33 @@ clouds = {
 }
 levels = torch.arange(1, n + 1) / n
 grid = np.linspace(-3, 3, 200)
+all_alike = {angle: {"color": COLORS["gaussian"], "linewidth": 4} for angle in range(45, 226, 15)}
+all_alike[45]["label"] = "13 shadows"
+lines = zip((45, 90, 135, 180), ("-", "--", "-.", ":"))
+looks = (
+    all_alike,
+    {angle: {"color": COLORS["rectified"], "linestyle": line, "label": f"{angle}°"} for angle, line in lines},
+)
 figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.5), sharex=True, sharey=True)
-for panel, (name, cloud), color in zip(panels, clouds.items(), ("gaussian", "rectified")):
-    width = 3 if color == "gaussian" else 1  # on the left all thirteen lie under the dashed line
-    for i, c in enumerate(line_at(torch.arange(45, 226, 15))):
-        shadow = (cloud @ c).sort().values
-        label = None if i else "13 shadows"
+for panel, (name, cloud), look in zip(panels, clouds.items(), looks):
+    for angle, options in look.items():
+        shadow = (cloud @ line_at(angle)).sort().values
         standard = (shadow - shadow.mean()) / shadow.std()
-        panel.plot(standard, levels, color=COLORS[color], linewidth=width, label=label)
-    panel.plot(grid, stats.norm.cdf(grid), "--", color=COLORS["theory"], label="N(0, 1)")
+        panel.step([-4, *standard.tolist(), 4], [0, *levels.tolist(), 1], where="post", **options)
+    panel.plot(grid, stats.norm.cdf(grid), color=COLORS["theory"], linewidth=1, label="N(0, 1)")
     panel.set(xlabel="shadow, standardised", xlim=(-3, 3), title=name)
     panel.legend(loc="upper left")
 panels[0].set_ylabel("distribution function")
 show(
     figure,
     alt="Left: the standardised distribution functions of thirteen shadows of a correlated Gaussian lie on one curve, that of the "
-    "standard normal law. Right: those of a rectified Gaussian form a fan, each with a vertical jump of its own.",
+    "standard normal law. Right: four shadows of a rectified Gaussian, four different curves, each with a vertical jump of "
+    "its own.",
 )
 
 # %% [markdown]
-# *Thirteen directions, from 45° to 225°. Left, their shadows and the dashed line cannot be told apart. Right, no two
-# are alike; the vertical steps are the exact zeros.*
+# *Left, thirteen directions, from 45° to 225°: their shadows and the thin line of the normal law cannot be told apart.
+# Right, four of them: no two are alike; the vertical steps are the exact zeros.*
 
 # %% [markdown] tags=["slide"]
 # ## 4 · The rectified Gaussian: shadows of many shapes
@@ -854,7 +860,7 @@ left.plot(
     nearest.log_prob(positive).exp(),
     "--",
     color=COLORS["rectified"],
-    label=f"nearest RGG ({1 - nearest.prob_active:.2f})",
+    label=f"nearest RGG (atom {1 - nearest.prob_active:.2f})",
 )
 left.set(xlabel=f"shadow at {angle}°", ylabel="density off the atom", title="the best of the family is not good enough")
 left.set(ylim=(0, None))
@@ -864,7 +870,7 @@ for side in (-1, 1):
     right.plot(some_angles, [fits[a][0] for a in some_angles], "o-", color=COLORS["rectified"])
 right.annotate("axis: zero", (0, 1e-3), (0, 6e-3), ha="center", fontsize=10, arrowprops={"arrowstyle": "->"})
 right.axhline(stats.kstwobign.isf(LEVEL) / math.sqrt(draws), color=COLORS["muted"], linestyle="--")
-right.annotate("what a million draws can tell", (4, 0.0016), fontsize=10)
+right.annotate("noise of a million draws", (44, 0.0014), ha="right", fontsize=9)
 right.set(
     xlabel="angle of the direction (degrees)", ylabel="KS distance to the nearest RGG", yscale="log", ylim=(1e-3, 1)
 )
@@ -873,8 +879,8 @@ right.set_xticks(range(-45, 46, 15))
 show(
     figure,
     alt="Left: the exact density of the shadow starts high, rises a little and falls; the nearest RGG starts lower and has a "
-    "sharp peak further to the right. Right: the KS distance to the nearest RGG against the angle: zero on the axis, between a "
-    "hundredth and a few hundredths for positive angles, and a few tenths for negative ones; off the axis all above what a "
+    "sharp peak further to the right. Right: the KS distance to the nearest RGG against the angle: zero on the axis, between "
+    "one and six hundredths for positive angles, and a few tenths for negative ones; off the axis all above what a "
     "million draws can resolve.",
 )
 
@@ -1006,10 +1012,11 @@ show(
 # A random direction in $d$ dimensions mixes $d$ independent coordinates, each with a small weight. The central limit
 # theorem is waiting. If the shadows of RGG are nearly Gaussian, a loss that looks at random shadows sees the mean, the
 # variance and little else: not the zeros, which are the point of the target. So how near, at which $d$, $\mu$ and $p$?
+# ($\sigma$ gives unit variance before rectification throughout, as in chapter 02.)
 #
 # Sampling is a poor instrument here: $n$ draws from the Gaussian itself show a KS distance of about
-# $\sqrt{\pi/2}\,\log 2/\sqrt n \approx 0.87/\sqrt n$. We
-# can do without. The characteristic function of a shadow of independent coordinates is a product,
+# $\sqrt{\pi/2}\,\log 2/\sqrt n \approx 0.87/\sqrt n$. We can do without. The characteristic function of a shadow of
+# independent coordinates is a product,
 #
 # $$\varphi_{\mathbf{c}^\top\mathbf{x}}(t) = \prod_{j=1}^d \varphi(c_j t), \qquad \varphi(t) = \mathbb{E}\,e^{itx_1}.$$
 #
@@ -1089,13 +1096,13 @@ for p, mu, d, n in ((2.0, -2.0, 32, 100_000), (1.0, -2.0, 128, 50_000), (1.0, 0.
 # A coordinate is non-zero with probability $\Phi_p(\mu/\sigma)$, where $\Phi_p$ is the distribution function of
 # $\mathcal{GN}_p(0, 1)$, so a shadow mixes $d\,\Phi_p(\mu/\sigma)$ non-zero entries on average (Eq. 11 in chapter 02).
 #
-# **Predictions.** The mean KS distance falls as $d$ grows and, for $\mu \le 0$, rises as $\mu$ falls. How fast? The
-# leading corrections to the central limit theorem are the skewness of the shadow, $\kappa_3 \sum_j c_j^3$, and its
-# excess kurtosis, $\kappa_4 \sum_j c_j^4$, where $\kappa_3, \kappa_4$ are those of one coordinate. For a random
-# direction $\sum_j c_j^4$ is about $3/d$, and $\sum_j c_j^3$, whose terms have random signs, is of size $\sqrt{15}/d$.
-# So once a shadow mixes many non-zero entries, the distance should fall like $1/d$, faster than the $1/\sqrt d$ of
-# equal weights of one sign. With few of them the correction is not small, and the fall is slower; we check the slope at
-# $\mu = 0$.
+# **Predictions.** The mean KS distance falls as $d$ grows and, for $\mu \le 0$, rises as $\mu$ falls (until hardly an
+# entry is left: with nearly all mass in one atom it tends to 1/2). How fast? The leading corrections to the central
+# limit theorem are the skewness of the shadow, $\kappa_3 \sum_j c_j^3$, and its excess kurtosis,
+# $\kappa_4 \sum_j c_j^4$, where $\kappa_3, \kappa_4$ are those of one coordinate. For a random direction $\sum_j c_j^4$
+# is about $3/d$, and $\sum_j c_j^3$, whose terms have random signs, is of size $\sqrt{15}/d$. So once a shadow mixes
+# many non-zero entries, the distance should fall like $1/d$, faster than the $1/\sqrt d$ of equal weights of one sign.
+# With few of them the correction is not small, and the fall is slower; we check the slope at $\mu = 0$.
 
 # %% tags=["claim-P4"]
 dims, mus, shapes = (32, 64, 128, 256, 512), (0.0, -1.0, -2.0, -3.0), (1.0, 2.0)
@@ -1280,22 +1287,21 @@ for mu in (0.0, -2.0, -3.0):
         rows.append([compare(batches, sparse_directions(N, d, k, generator)) for k in mixed])
     floor, _, impostor = np.mean(rows, axis=0).T  # one value for each k
     each = np.array([row[..., 2] / row[..., 0] for row in np.array(rows)])  # (4, number of k)
-    noise[mu] = (each.std(axis=0, ddof=1) / 2 / each.mean(axis=0)).max()  # of a mean of four
+    noise[mu] = each.std(axis=0, ddof=1) / 2 / each.mean(axis=0)  # relative, of a mean of four
     dial.update({(mu, k): value for k, value in zip(mixed, impostor / floor)})
     active = RectifiedGeneralizedGaussian(mu, unit_variance_scale(1.0), 1.0).prob_active.item()
     print(f"μ = {mu:2g}, {B * active:6.1f} non-zero draws per coordinate:  ", end="")
     print(",  ".join(f"k = {k}: {dial[mu, k]:.1f}" for k in mixed))
-print(f"standard errors are at most {max(noise.values()):.0%}")
+print(f"standard errors are at most {max(error.max() for error in noise.values()):.0%}")
 assert dial[0.0, 1] > 10 * dial[0.0, 512] and dial[-3.0, 512] > 1.2 * dial[-3.0, 1]
 
 # %% tags=["slide"]
 figure, panel = plt.subplots(figsize=(7, 3.9))
-for mu, line, color in (
-    (0.0, "o-", "#56B4E9"),
-    (-2.0, "^--", COLORS["rectified"]),
-    (-3.0, "D:", COLORS["measurement"]),
-):
-    panel.plot(mixed, [dial[mu, k] for k in mixed], line, color=color, label=f"μ = {mu:g}")
+for mu, line in ((0.0, "o-"), (-2.0, "^--"), (-3.0, "D:")):
+    values = np.array([dial[mu, k] for k in mixed])
+    panel.errorbar(
+        mixed, values, values * noise[mu], fmt=line, capsize=3, color=COLORS["measurement"], label=f"μ = {mu:g}"
+    )
 panel.axhline(1, color=COLORS["theory"], linewidth=1)
 panel.annotate("floor: cannot tell", (1, 0.93), fontsize=9, va="top")
 panel.set(xlabel="coordinates mixed by a direction: k (1 is an axis)", xscale="log", yscale="log", ylim=(0.7, 60))
@@ -1313,7 +1319,7 @@ show(
 
 # %% [markdown]
 # *At $\mu = 0$ an axis exposes the impostor and a dense random direction does not. At $\mu = -3$ both are weak, and the
-# dense direction is the better one. (Mind the noise printed above.)* Four things to take along:
+# dense direction is the better one. (Bars: one standard error.)* Four things to take along:
 #
 # - In high dimension a loss on random shadows sees their mean and variance and hardly more, unless the target is so
 #   sparse that a shadow mixes few non-zero entries. That is no defect of the theorem: Eq. 5 speaks of exact laws, and a
@@ -1652,6 +1658,8 @@ for mu in (0.0, -1.0, -2.0, -3.0):
 # %% [markdown] tags=["slide"]
 # ## What was shown
 #
+# (Names such as S3 are those of `claims.toml`, the list of statements that this series tests.)
+#
 # - The error of averages over shadows does not grow with the dimension; the price is a signal that shrinks like $1/d$
 #   (S3).
 # - All shadows together determine a law (Eq. 5). Four lines in the plane were fooled at once, and any finite set fixed
@@ -1688,6 +1696,6 @@ for mu in (0.0, -1.0, -2.0, -3.0):
 #   k-Nearest-Neighbor Distances*, IEEE Transactions on Information Theory 55, 2009.
 # - David McAllester and Karl Stratos, *Formal Limitations on the Measurement of Mutual Information*, AISTATS 2020.
 # - Kimia Nadjahi, Alain Durmus, Lénaïc Chizat, Soheil Kolouri, Shahin Shahrampour and Umut Şimşekli, *Statistical and
-#   Topological Properties of Sliced Probability Divergences*, NeurIPS 2020: the bargain of section 1 in general.
+#   Topological Properties of Sliced Probability Divergences*, NeurIPS 2020: the gain of section 1 in general.
 # - John P. Nolan, *Univariate Stable Distributions: Models for Heavy Tailed Data*, Springer 2020.
 # - J. Gil-Pelaez, *Note on the Inversion Theorem*, Biometrika 38, 1951.

@@ -203,10 +203,10 @@ for size in (64, 256, 1024):
 print(bad_luck(3, repetitions))
 
 # %% [markdown]
-# Cut and knots cost at most 2 per cent here (at collapse; for the uniform numbers 0.01): good enough for training. For
-# Gaussian features $B$ times the loss stays where it is; for others the loss itself settles, here towards 0.016, the
-# distance of the laws. (The statistic of the test is multiplied by $B$, the losses here are not; a weight tuned for
-# the one does not carry over to the other.)
+# Cut and knots cost at most 2 per cent here at collapse, and 0.01 per cent for the uniform numbers: good enough for
+# training. For Gaussian features $B$ times the loss stays where it is; for others the loss itself settles, here towards
+# 0.016, the distance of the laws. (The statistic of the test is multiplied by $B$, the losses here are not; a weight
+# tuned for the one does not carry over to the other.)
 
 # %% [markdown] tags=["slide"]
 # ## 2 · Two samples: RDMReg
@@ -510,8 +510,7 @@ show(
 # the lines do not compare: the losses are in different units.)
 #
 # SIGReg's floor lies where the formula puts it. RDMReg's falls only roughly as $1/B$: $B$ times the loss keeps growing,
-# for RGG by a factor of 1.8 from 32 to
-# 2048. Exercise 04.4 finds the logarithm.
+# for RGG by a factor of 1.8 from 32 to 2048. Exercise 04.4 finds out why: there is a logarithm in it.
 
 # %% [markdown] tags=["slide"]
 # ## 5 · The gradient
@@ -644,7 +643,8 @@ film.update_layout(
 still, panel = plt.subplots(figsize=(4, 4))
 panel.scatter(*points.T, s=9, color=COLORS["measurement"], linewidth=0)
 arrow = {"arrowprops": {"arrowstyle": "->"}, "fontsize": 9}
-panel.annotate("a quarter of all points", (0, 0), (0.8, 3.4), **arrow)
+arrow["arrowprops"]["connectionstyle"] = "arc3,rad=0.3"
+panel.annotate("a quarter of all points", (0, 0), (1.6, 3.4), **arrow)
 panel.set(xlabel="first coordinate", ylabel="second coordinate", aspect="equal", xlim=(-0.3, 4), ylim=(-0.3, 4))
 alt = "Film of 256 points in the plane that move from a round blob onto the axes, the origin and the quadrant between."
 bundle = {
@@ -791,11 +791,11 @@ assert ratio + LIMIT * error < 1
 print(bad_luck(12, groups // 3))
 
 # %% [markdown]
-# Orthogonal directions take the variance of the *loss* away for a shift and for total collapse (Pythagoras again: at
+# For a shift and for total collapse, orthogonal directions take the variance of the *loss* away. (Pythagoras again: at
 # collapse the loss of a direction is the mean over $b$ of $(\mathbf{c}^\top\mathbf{y}_b)^2$, and along $D$ orthogonal
-# directions these squares add up to $\lVert\mathbf{y}_b\rVert_2^2$, whatever the directions), and can hurt where the
-# laws differ in shape. (In eight dimensions this does not show. Laplace and Gauss have shadows more alike there, and
-# the disadvantage is smaller: a loss in proportion to $\sum_j c_j^4$, as the kurtosis of the shadow is, would have the
+# directions these squares add up to $\lVert\mathbf{y}_b\rVert_2^2$, whatever the directions.) Where the laws differ in
+# shape they can hurt. (In eight dimensions this does not show. Laplace and Gauss have shadows more alike there, and the
+# disadvantage is smaller: a loss in proportion to $\sum_j c_j^4$, as the kurtosis of the shadow is, would have the
 # ratio $1 + 3/(D + 1)$, which is 2 in the plane and 4/3 here.) For the *gradient*, which is what training uses, they
 # did no harm in any of these pairs, not even where the loss has twice the variance. The module's default is independent
 # ones; `random_directions(n, d, orthogonal=True)` makes the others.
@@ -850,7 +850,7 @@ for offset, (what, color, hatch) in zip(
     panels[1].bar_label(bars, fmt="%.1f", padding=3, fontsize=8, bbox=white)
 panels[1].set_yticks(range(len(pairs)), [name.replace(", D", "\nD") for name in pairs])
 panels[1].legend(loc="center right")
-panels[1].axvline(1, color=COLORS["theory"], linestyle="--", linewidth=1)
+panels[1].axvline(1, color=COLORS["theory"], linestyle="--", linewidth=1, zorder=0)
 panels[1].invert_yaxis()
 panels[1].tick_params(axis="y", labelsize=9)
 panels[1].set(xlabel="variance, orthonormal / independent")
@@ -1130,7 +1130,7 @@ added = {"axes": "random + axes", "quantiles": "random + quantiles"}
 right.set_yticks(range(len(kinds)), [f"{added.get(kind, kind)}, D = {d}" for d, kind in kinds])
 right.invert_yaxis()
 right.set(xlabel="non-zero fraction at the end", xlim=(0, 1), title="rate .01, a mark for each seed")
-right.legend(loc="upper left")
+right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=9)
 show(
     figure,
     alt="Left: non-zero fraction against steps in 512 dimensions. ReLU points fall steadily, to different levels for "
@@ -1227,8 +1227,8 @@ for d in (2, 512):
 
 # %% [markdown]
 # All four hold, two with a reservation. Axes and quantiles bring the ReLU points from 0.35 to about 0.46, much nearer
-# to 0.5 and not onto it, since the door still opens one way. And in the plane all variants agree on what lies above 0.1
-# but one, ReLU points with the largest rate. In $D = 512$ with random directions even the share of entries *above 0.1*
+# to 0.5 and not onto it, since the door still opens one way. And in the plane all variants but one (ReLU points at the
+# largest rate) agree on the share above 0.1. In $D = 512$ with random directions even the share of entries *above 0.1*
 # is not fixed, so "zero" is no matter of rounding. What sees single coordinates fixes that share, for clamped points as
 # well as for ReLU points; and mixing only 16 coordinates is not enough here. What is left with clamping is a surplus of
 # small positive numbers, below 0.1. No loss that is continuous in the features can tell 0 from a number small enough,
@@ -1341,10 +1341,12 @@ assert (table[:, 0, 0] > table[:, 0, 1]).all() and (table[:, 1, 0] < table[:, 1,
 
 # %% [markdown]
 # Both predictions hold: neither loss sees everything better. (Half the noise is a part of the reason at most. It would
-# double the rise above the floor, and at $B = 1024$ the small shift lifts the one-sample loss three to four times as
-# far.) *Gradient.* What happens near collapse? **Prediction.** Equal rows get equal gradients from any one-sample loss
-# of this kind, because each row enters the mean $\frac1B\sum_b e^{itx_b}$ in the same way: it can move a collapsed
-# cloud as a whole, and only noise in the features takes it apart. RDMReg breaks the tie.
+# double the rise above the floor, and at $B = 1024$ the small shift lifts the one-sample loss three to four and a half
+# times as far.)
+#
+# *Gradient.* What happens near collapse? **Prediction.** Equal rows get equal gradients from any one-sample loss of
+# this kind, because each row enters the mean $\frac1B\sum_b e^{itx_b}$ in the same way: it can move a collapsed cloud
+# as a whole, and only noise in the features takes it apart. RDMReg breaks the tie.
 
 # %% tags=["slide"]
 generator = torch.Generator().manual_seed(16)
@@ -1393,9 +1395,9 @@ show(
 )
 
 # %% [markdown]
-# Left, both faults in the settings of the table. Right, RDMReg keeps its gradient near collapse and the one-sample loss
-# loses it, as SIGReg does in section 3. (Both are drawn relative to the right scale, $s = 1$, where the gradient is
-# noise: only the slopes compare.)
+# Left, both faults in the three settings of the table with $B = 1024$. Right, RDMReg keeps its gradient near collapse
+# and the one-sample loss loses it, as SIGReg does in section 3. (Both are drawn relative to the right scale, $s = 1$,
+# where the gradient is noise: only the slopes compare.)
 #
 # *Cost.* The product runs over all $D$ coordinates for every direction and knot. What it takes here (timings are this
 # machine's and are not compared when the notebook is checked):
@@ -1662,8 +1664,8 @@ def price_of_dead(k, D):
 # %% [markdown] tags=["solution"]
 # For small $w$ it is about the mean of $w^2/4$, so a single dead coordinate costs $3/(4D^2)$: three millionths at
 # $D = 512$. The price grows with the square of the number of dead: half of them cost about 0.09, and some 140 cost as
-# much as the floor. (They do not quite double the loss, in the last cell of this exercise: narrower shadows are also
-# less noisy.) Beside the floor of a batch, a few dead coordinates cannot be seen (last cell of this exercise).
+# much as the floor of a batch. So beside that floor a few dead coordinates cannot be seen, and 140 do not even double
+# the loss, since narrower shadows are also less noisy (last cell of this exercise).
 
 # %% tags=["check"]
 check("04.3", price_of_dead)
@@ -1889,7 +1891,8 @@ print("the start, the fraction of non-zero entries at the end (0.5 is wanted), a
 # Open: these were free points. In a network all points share weights, inputs vary, and a unit that is off for one input
 # is on for another. Does Eq. 11 hold there, and do all coordinates take part? That is chapter 05. Open for anybody: a
 # loss that is as cheap and sees the count; how the number of directions should grow with $D$ in training; a fast
-# product (all $c_j t$ are small, so a few cumulants should do).
+# product (where hardly an entry is zero a few cumulants should do, since all $c_j t$ are small; for sparse targets
+# their series diverges).
 #
 # **Read on.** Y. Kuang, Y. Dagade, T. G. J. Rudner, R. Balestriero, Y. LeCun, *Rectified LpJEPA: Joint-Embedding
 # Predictive Architectures with Sparse and Maximum-Entropy Representations*, arXiv:2602.01456 · Y. Kuang, *Rectified
