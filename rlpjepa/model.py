@@ -34,6 +34,10 @@ class Projector(nn.Sequential):
         ]  # fmt: skip
         super().__init__(*layers, *([nn.ReLU()] if rectify else []))
 
+    def __getitem__(self, index):
+        """A layer, or for a slice such as ``[:-1]`` a Sequential of several, which share their weights with this."""
+        return nn.Sequential(*list(self)[index]) if isinstance(index, slice) else super().__getitem__(index)
+
 
 class RectifiedLpJEPA(nn.Module):
     """Encoder and projector, z = ReLU(g₂(g₁(x))) (section "Rectified LpJEPA").

@@ -19,6 +19,12 @@ def test_projector_layers():
     assert isinstance(Projector(6, rectify=False)[-1], nn.Linear)
 
 
+def test_slice_of_the_projector_is_what_enters_the_last_relu():
+    projector, x = Projector(4).eval(), torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    before = projector[:-1](x)
+    assert before.min() < 0 and torch.equal(before.relu(), projector(x)) and projector[-2] is projector[:-1][-1]
+
+
 @pytest.mark.parametrize("arguments", [{"dim": 0}, {"dim": 2.5}, {"dim": 4, "in_features": -1}, {"dim": True}])
 def test_projector_bad_width(arguments):
     with pytest.raises(ValueError, match="must be a positive integer"):
