@@ -1,9 +1,11 @@
 """Chapter 05. What the features are worth, and how sparse they are: un-augmented images, frozen network, float32."""
 
+import numbers
+
 import torch
 from torch.nn import functional as F
 
-from .arguments import check_finite, check_tensors, full_precision
+from .arguments import check_counts, check_finite, check_tensors, full_precision
 
 PROBE_L2 = 1e-3  # weight of ½‖W‖² beside the mean cross-entropy
 
@@ -48,9 +50,10 @@ def knn_accuracy(train_x, train_y, test_x, test_y, k=20, temperature=0.07):
             features hold NaN or infinity.
     """
     train_y, test_y = _check(train_x, train_y, test_x, test_y)
-    if not 1 <= k <= len(train_x):
+    check_counts(k=k)
+    if k > len(train_x):
         raise ValueError(f"k must be between 1 and the number of training images ({len(train_x)}), got {k}")
-    if not temperature > 0:
+    if not isinstance(temperature, numbers.Real) or not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature!r}")
     train_x, classes = F.normalize(train_x, dim=1), int(train_y.max()) + 1
     correct = 0
@@ -109,8 +112,10 @@ def _check(train_x, train_y, test_x, test_y):
     for name, x, y in (("train", train_x, train_y), ("test", test_x, test_y)):
         if x.dim() != 2 or not x.is_floating_point() or 0 in x.shape or x.shape[1] != train_x.shape[1]:
             raise ValueError(f"{name}_x must be floating point of shape (images, D), got {x.dtype} {tuple(x.shape)}")
-        if y.shape != x.shape[:1] or y.is_floating_point():
+        if y.shape != x.shape[:1] or y.is_floating_point() or y.is_complex():
             raise ValueError(f"{name}_y must be integers, one for each of {len(x)} features, got {tuple(y.shape)}")
+        if y.device.type == "cpu" and y.min() < 0:
+            raise ValueError(f"{name}_y must hold no number below 0, got {y.min()}")
         check_finite(f"{name}_x", x)
     return train_y.long(), test_y.long()
 
@@ -128,7 +133,7 @@ def l1_fraction(z):
     """
     size = full_precision(z).abs()
     largest = size.amax(dim=-1, keepdim=True)
-    size = torch.where(largest > 0, size / largest, 0)
+    size = torch.where(largest == 0, 0, size / largest)
     ratio = size.sum(dim=-1).square() / size.square().sum(dim=-1).clamp(min=1)  # the largest entry is 1
     return (ratio / z.shape[-1]).mean().item()
 

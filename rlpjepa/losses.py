@@ -162,7 +162,7 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
     check_features(z)
     if isinstance(num_knots, bool) or not isinstance(num_knots, numbers.Integral) or num_knots < 2:
         raise ValueError(f"num_knots must be an integer of at least 2, got {num_knots!r}")
-    if not isinstance(t_max, numbers.Real) or not 0 < t_max < math.inf:
+    if isinstance(t_max, bool) or not isinstance(t_max, numbers.Real) or not 0 < t_max < math.inf:
         raise ValueError(f"t_max must be positive and finite, got {t_max!r}")
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
@@ -192,14 +192,14 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
 
     Raises:
         ValueError: as `rdmreg_loss`, if the distribution's parameters are not scalar or on another device than z, if
-            its variance is too small for a float, and, on the CPU, if a direction has an entry beyond 8/3, where the
-            table ends.
+            its variance is too small for a float, and, on the CPU, if a direction has an entry above 2.6, near which
+            the table ends.
     """
     check_features(z)
     check_law(distribution, z.device)
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
-    if z.device.type == "cpu" and not 3 * directions.abs().max() <= 8:
+    if z.device.type == "cpu" and directions.abs().max() > 2.6:
         raise ValueError(f"directions are to have unit length, got an entry of size {directions.abs().max():.3g}")
     scale = remembered(distribution, "scale", lambda: standard_deviation(distribution))
     t, weight = _knots(z, 17, 3.0)

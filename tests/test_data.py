@@ -33,6 +33,12 @@ def test_shapes_have_even_classes_and_repeat():
     assert first.classes == tuple(MOTIFS)
 
 
+def test_data_equals_itself_alone(small_data):
+    assert small_data == small_data != small_data.to("cpu") and len({small_data, small_data}) == 1
+    assert torch.equal(small_data.to("cpu").test_images, small_data.test_images)
+    assert small_data.to("cpu").md5 == small_data.md5
+
+
 @pytest.mark.usefixtures("float64_by_default")
 def test_shapes_do_not_depend_on_the_default_type(small_data):
     assert make_shapes(120, 40).md5 == small_data.md5

@@ -633,9 +633,9 @@ def test_bad_dimension(d):
 
 
 BAD_NUMBERS = {
-    "p": (0, -1.0, NAN, INF, "1", None, 1j),
-    "sigma": (0.0, -1.0, NAN, INF, "1"),
-    "mu": (NAN, INF, -INF, "0", None),
+    "p": (0, -1.0, NAN, INF, "1", None, 1j, True),
+    "sigma": (0.0, -1.0, NAN, INF, "1", True),
+    "mu": (NAN, INF, -INF, "0", None, False),
     "fraction": (0.0, 1.0, -0.1, 1.1, NAN, "0.5", None),
 }
 

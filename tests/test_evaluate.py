@@ -41,9 +41,9 @@ def test_knn_equals_a_naive_loop(clusters):
     assert 0.5 < correct / len(test_x) < 1  # else the loop would tell little
 
 
-@pytest.mark.parametrize("k", [0, 241])
+@pytest.mark.parametrize("k", [0, 241, 2.5, "3"])
 def test_knn_bad_k(clusters, k):
-    with pytest.raises(ValueError, match="k must be between 1 and the number of training images"):
+    with pytest.raises(ValueError, match="k must be"):
         knn_accuracy(*clusters, k=k)
 
 
@@ -182,6 +182,7 @@ def test_bad_features_and_labels(clusters, accuracy):
         ((train_x, train_y, test_x[:0], test_y[:0]), "test_x must be floating point of shape"),
         ((train_x.long(), train_y, test_x, test_y), "train_x must be floating point"),
         ((train_x, train_y.float(), test_x, test_y), "train_y must be integers"),
+        ((train_x, train_y - 1, test_x, test_y), "train_y must hold no number below 0"),
         ((train_x.numpy(), train_y, test_x, test_y), "train_x must be a tensor"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -190,8 +191,9 @@ def test_bad_features_and_labels(clusters, accuracy):
 
 
 def test_knn_bad_temperature(clusters):
-    with pytest.raises(ValueError, match="temperature must be positive"):
-        knn_accuracy(*clusters, temperature=0.0)
+    for temperature in (0.0, None, "1"):
+        with pytest.raises(ValueError, match="temperature must be positive"):
+            knn_accuracy(*clusters, temperature=temperature)
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e-3, 1.0, 1e20])
@@ -200,3 +202,4 @@ def test_l1_fraction_does_not_depend_on_the_scale(scale):
     assert l1_fraction(torch.tensor([[300.0, 100.0, 0.0, 0.0]]).half()) == pytest.approx(0.4)
     assert l1_fraction(scale**15 * torch.tensor([[3.0, 1.0, 0.0, 0.0]], dtype=torch.float64)) == pytest.approx(0.4)
     assert l1_fraction(torch.zeros(2, 3)) == 0
+    assert math.isnan(l1_fraction(torch.tensor([[math.nan, 1.0, 0.0, 2.0]])))

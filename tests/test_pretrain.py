@@ -560,9 +560,12 @@ def test_commit_of_a_copy_without_its_history(tmp_path, monkeypatch):
 
 
 def test_commit_of_somebody_elses_repository_is_not_ours(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "RLPJEPA_COMMIT"))}
+    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": str(tmp_path)}
+
     def git(*arguments):
         who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-        subprocess.run(["git", *who, "-C", str(tmp_path), *arguments], check=True, capture_output=True)
+        subprocess.run(["git", *who, "-C", str(tmp_path), *arguments], check=True, capture_output=True, env=environment)
 
     git("init")
     git("commit", "--allow-empty", "-m", "theirs")
@@ -571,8 +574,7 @@ def test_commit_of_somebody_elses_repository_is_not_ours(tmp_path):
         "import types, torch; from rlpjepa.pretrain import provenance; data = types.SimpleNamespace(md5='');"
         "print(provenance(types.SimpleNamespace(device=torch.device('cpu'), bfloat16=False, data=data))['commit'])"
     )
-    environment = {k: v for k, v in os.environ.items() if k != "RLPJEPA_COMMIT"}
-    arguments = {"cwd": tmp_path, "env": environment | {"PYTHONPATH": str(tmp_path)}, "text": True}
+    arguments = {"cwd": tmp_path, "env": environment, "text": True}
     assert subprocess.check_output([sys.executable, "-c", code], **arguments).strip() == "None"
     git("add", ".")
     git("commit", "-m", "now it is theirs")

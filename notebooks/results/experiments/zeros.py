@@ -137,13 +137,19 @@ def optimise(d, kind, variants, seed):
 
 
 def provenance(script):
-    """Where a result of a script in this folder comes from."""
+    """Where a result of a script in this folder comes from; the commit is None where there is no git."""
     cpu = pathlib.Path("/proc/cpuinfo")
     names = [line for line in cpu.read_text().splitlines() if line.startswith("model name")] if cpu.exists() else []
-    describe = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
+    git = ["git", "-C", str(pathlib.Path(__file__).parent)]
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", script], capture_output=True, check=True)
+        describe = subprocess.run([*git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=True)
+        commit = describe.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = None
     return {
         "command": f"python notebooks/results/experiments/{script}",
-        "commit": describe.stdout.strip(),
+        "commit": commit,
         "date": datetime.date.today().isoformat(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__},
         "hardware": names[0].split(":")[1].strip() if names else platform.processor(),
