@@ -361,8 +361,8 @@ show(
 
 # %% [markdown]
 # *Unit ℓp spheres in space; the colour is the distance from the origin, shaded by a light from one side (compare hues,
-# not brightness; in grey, the shapes only). As $p$ falls the faces sink and only the six spikes stay far out: a point
-# there has one large coordinate and two small ones.*
+# not brightness; printed in grey, only the shapes can be seen). As $p$ falls the faces sink and only the six spikes
+# stay far out: a point there has one large coordinate and two small ones.*
 #
 # And the same surfaces, without $p = 4$, to turn by hand: drag to turn, choose $p$ with the buttons below. Where the
 # notebook is shown as a page that cannot move, a still picture stands in its place.

@@ -1106,7 +1106,7 @@ def draw_in_two_steps(n, mu, sigma, generator):
 # %% [markdown] tags=["solution"]
 # An exponential of mean $\sigma$, whatever $\mu$ is: an exponential has no memory. So at $p = 1$ and $\mu \le 0$ the
 # location sets how *many* entries are non-zero and has no say in how large they are. For $p > 1$ they shrink as $\mu$
-# falls further, for $p < 1$ they grow.
+# falls below 0, for $p < 1$ they grow.
 
 # %% tags=["check"]
 check("02.2", draw_in_two_steps)

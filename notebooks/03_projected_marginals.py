@@ -1096,13 +1096,13 @@ for p, mu, d, n in ((2.0, -2.0, 32, 100_000), (1.0, -2.0, 128, 50_000), (1.0, 0.
 # A coordinate is non-zero with probability $\Phi_p(\mu/\sigma)$, where $\Phi_p$ is the distribution function of
 # $\mathcal{GN}_p(0, 1)$, so a shadow mixes $d\,\Phi_p(\mu/\sigma)$ non-zero entries on average (Eq. 11 in chapter 02).
 #
-# **Predictions.** The mean KS distance falls as $d$ grows and, for $\mu \le 0$, rises as $\mu$ falls (until hardly an
-# entry is left: with nearly all mass in one atom it tends to 1/2). How fast? The leading corrections to the central
-# limit theorem are the skewness of the shadow, $\kappa_3 \sum_j c_j^3$, and its excess kurtosis,
-# $\kappa_4 \sum_j c_j^4$, where $\kappa_3, \kappa_4$ are those of one coordinate. For a random direction $\sum_j c_j^4$
-# is about $3/d$, and $\sum_j c_j^3$, whose terms have random signs, is of size $\sqrt{15}/d$. So once a shadow mixes
-# many non-zero entries, the distance should fall like $1/d$, faster than the $1/\sqrt d$ of equal weights of one sign.
-# With few of them the correction is not small, and the fall is slower; we check the slope at $\mu = 0$.
+# **Predictions.** The mean KS distance falls as $d$ grows and, for $\mu \le 0$, rises as $\mu$ falls (while some
+# entries are left: in the limit of a single atom it is 1/2). How fast? The leading corrections to the central limit
+# theorem are the skewness of the shadow, $\kappa_3 \sum_j c_j^3$, and its excess kurtosis, $\kappa_4 \sum_j c_j^4$,
+# where $\kappa_3, \kappa_4$ are those of one coordinate. For a random direction $\sum_j c_j^4$ is about $3/d$, and
+# $\sum_j c_j^3$, whose terms have random signs, is of size $\sqrt{15}/d$. So once a shadow mixes many non-zero entries,
+# the distance should fall like $1/d$, faster than the $1/\sqrt d$ of equal weights of one sign. With few of them the
+# correction is not small, and the fall is slower; we check the slope at $\mu = 0$.
 
 # %% tags=["claim-P4"]
 dims, mus, shapes = (32, 64, 128, 256, 512), (0.0, -1.0, -2.0, -3.0), (1.0, 2.0)
@@ -1696,6 +1696,6 @@ for mu in (0.0, -1.0, -2.0, -3.0):
 #   k-Nearest-Neighbor Distances*, IEEE Transactions on Information Theory 55, 2009.
 # - David McAllester and Karl Stratos, *Formal Limitations on the Measurement of Mutual Information*, AISTATS 2020.
 # - Kimia Nadjahi, Alain Durmus, Lénaïc Chizat, Soheil Kolouri, Shahin Shahrampour and Umut Şimşekli, *Statistical and
-#   Topological Properties of Sliced Probability Divergences*, NeurIPS 2020: the gain of section 1 in general.
+#   Topological Properties of Sliced Probability Divergences*, NeurIPS 2020: what section 1 gains, in general.
 # - John P. Nolan, *Univariate Stable Distributions: Models for Heavy Tailed Data*, Springer 2020.
 # - J. Gil-Pelaez, *Note on the Inversion Theorem*, Biometrika 38, 1951.

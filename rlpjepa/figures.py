@@ -1,7 +1,6 @@
 """Static figures in one style for all chapters; matplotlib loads where a figure is drawn."""
 
 import io
-from itertools import cycle
 
 # One colour for one thing in all chapters (Okabe and Ito's palette, which colour-blind readers can tell apart).
 COLORS = {
@@ -157,10 +156,13 @@ def plot_sparsity(results):
         A matplotlib figure.
 
     Raises:
-        ValueError: if results differ in dataset, epochs or network.
+        ValueError: if there are no results, if one of them has no rectified target, or if they differ in dataset,
+            epochs or network.
     """
     from matplotlib.figure import Figure
 
+    if any(result["final"]["expected_nonzero_fraction"] is None for result in results):
+        raise ValueError("results must all have a rectified target")
     with style():
         figure = Figure(figsize=(5.2, 4))
         panel = figure.subplots()
@@ -176,14 +178,15 @@ def plot_sparsity(results):
     return figure
 
 
-def plot_tradeoff(results, published=(), untrained=None):
+def plot_tradeoff(results, published=None, untrained=None):
     """Accuracy against the fraction of zeros in the projector's output: encoder and projector.
 
     The axis goes from .05 to .9999; runs beyond, such as collapsed ones, stand at its ends.
 
     Args:
         results: contents of result files, all of one dataset, one network and one number of epochs.
-        published: (label, fractions of zeros, accuracies) of curves to show beside them.
+        published: {p: (fractions of zeros, accuracies)}, curves for a panel of their own: their training and their
+            classifier differ, so that only the shapes of the curves can be compared.
         untrained: content of the result file of the same network without training, shown as a level line.
 
     Returns:
@@ -194,28 +197,31 @@ def plot_tradeoff(results, published=(), untrained=None):
     """
     from matplotlib.figure import Figure
 
-    if not results:
-        raise ValueError("results must hold at least one result")
     with style():
-        figure = Figure(figsize=(9, 4.3))
-        panels = figure.subplots(1, 2, sharey=True)
-        for panel, features in zip(panels, ("encoder", "projector"), strict=True):
+        figure = Figure(figsize=(11 if published else 9, 4.3))
+        panels = figure.subplots(1, 3 if published else 2)
+        panels[1].sharey(panels[0])
+        for panel, features in zip(panels[:2], ("encoder", "projector"), strict=True):
             for look, finals in _by_shape(results):
                 points = sorted((1 - final["nonzero_fraction"], final[f"{features}_probe"]) for final in finals)
                 zeros, accuracy = zip(*points, strict=True)
                 panel.plot([min(max(zero, 0.05), 0.9999) for zero in zeros], accuracy, clip_on=False, **look)
-            for dashes, (label, zeros, accuracy) in zip(cycle(("--", ":")), published, strict=False):
-                panel.plot(zeros, accuracy, dashes, color=COLORS["muted"], marker=".", label=label)
             if untrained:
                 level = untrained["final"][f"{features}_probe"]
                 panel.axhline(level, color=COLORS["theory"], linestyle="-.", linewidth=1, label="without training")
-            panel.set(xlabel=f"fraction of zeros in z{_means(results)}", ylim=0)
-            panel.set_title(f"{features.capitalize()} features")
-            panel.set(xscale="logit", xlim=(0.05, 0.9999))  # the last per cent matter as much as the first
+            panel.set(xlabel=f"fraction of zeros in z{_means(results)}", title=f"{features.capitalize()} features")
+        for p, (zeros, accuracy) in (published or {}).items():
+            panels[2].plot(zeros, accuracy, label=f"p = {p:g}", **_look(p))
+            panels[2].set(xlabel="fraction of zeros", title="Published (features not said)")
+        for panel in panels:
+            panel.set(xscale="logit", xlim=(0.05, 0.9999), ylim=0)  # the last per cent matter as much as the first
             panel.set_xticks([0.1, 0.5, 0.9, 0.99, 0.999], ["0.1", "0.5", "0.9", "0.99", "0.999"])
             panel.minorticks_off()
         panels[0].set_ylabel("linear probe, test accuracy")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        shown = {
+            label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -225,20 +231,25 @@ def _means(results):
     others = any(not r["config"].get("rectify", True) or r["config"].get("coordinate_weight") for r in results)
     if others or len(means) == 1:
         return ""
-    return f" (from left to right: μ = {max(means):g} to {min(means):g})".replace("-", "−")
+    return f"\n(from left to right: μ = {max(means):g} to {min(means):g})".replace("-", "−")
 
 
 def _by_shape(results):
     """(how its points look, final numbers of its runs) for every p of the results, which must be comparable."""
+    if not results:
+        raise ValueError("results must hold at least one result")
     for name in ("dataset", "epochs", "backbone", "cifar_stem", "dim"):
         values = {result["config"].get(name) for result in results}
         if len(values) > 1:
             raise ValueError(f"results of one figure must agree in {name}, got {', '.join(map(str, values))}")
+    for p in sorted({result["config"]["p"] for result in results}):
+        finals = [result["final"] for result in results if result["config"]["p"] == p]
+        yield {"label": f"p = {p:g}", **_look(p)}, finals
+
+
+def _look(p):
     looks = {
         1: {"color": COLORS["laplace"], "marker": "o"},
         2: {"color": COLORS["gaussian"], "marker": "s", "fillstyle": "none"},
     }
-    other = {"color": COLORS["theory"], "marker": "^"}
-    for p in sorted({result["config"]["p"] for result in results}):
-        finals = [result["final"] for result in results if result["config"]["p"] == p]
-        yield {"label": f"p = {p:g}", **looks.get(p, other)}, finals
+    return looks.get(p, {"color": COLORS["theory"], "marker": "^"})

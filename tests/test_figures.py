@@ -96,14 +96,18 @@ def test_training_figure_shows_the_weighted_terms_and_the_final_numbers():
 
 
 def test_tradeoff_shows_every_run_in_the_order_of_its_zeros():
-    figure = plot_tradeoff(RESULTS, [("post", [0.2, 0.9], [0.6, 0.5])], untrained=result(1.0, 0, 0.5, 0.25))
-    for panel, scale in zip(figure.axes, (1, 0.5), strict=True):
+    figure = plot_tradeoff(RESULTS, {4: ([0.2, 0.9], [0.6, 0.5])}, untrained=result(1.0, 0, 0.5, 0.25))
+    *own, post = figure.axes
+    assert [line.get_xydata().tolist() for line in post.lines] == [[[0.2, 0.6], [0.9, 0.5]]]
+    assert post.lines[0].get_label() == "p = 4" and "ublished" in post.get_title()
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["p = 0.5", "p = 1", "p = 2", "without training", "p = 4"]
+    for panel, scale in zip(own, (1, 0.5), strict=True):
         lines = {line.get_label(): line.get_xydata().round(9).tolist() for line in panel.lines}
         assert lines == {
             "p = 0.5": [[0.7, 0.4 * scale]],
             "p = 1": [[0.5, 0.6 * scale], [0.9, 0.5 * scale]],
             "p = 2": [[0.6, 0.7 * scale]],
-            "post": [[0.2, 0.6], [0.9, 0.5]],
             "without training": [[0, 0.25 * scale], [1, 0.25 * scale]],
         }
 
@@ -117,15 +121,22 @@ def test_sparsity_shows_measured_against_predicted():
 
 def test_means_are_named_where_they_decide_the_order():
     label = lambda results: plot_tradeoff(results).axes[0].get_xlabel()
-    assert label(RESULTS) == "fraction of zeros in z (from left to right: μ = 0 to −1)"
+    assert label(RESULTS) == "fraction of zeros in z\n(from left to right: μ = 0 to −1)"
     assert label(RESULTS[1:]) == "fraction of zeros in z"
     unrectified = RESULTS[0] | {"config": RESULTS[0]["config"] | {"rectify": False}}
     assert label([unrectified, *RESULTS[1:]]) == "fraction of zeros in z"
 
 
-def test_no_results():
+@pytest.mark.parametrize("plot", [plot_tradeoff, plot_sparsity])
+def test_no_results(plot):
     with pytest.raises(ValueError, match="results must hold at least one"):
-        plot_tradeoff([])
+        plot([])
+
+
+def test_sparsity_of_runs_that_no_share_is_asked_of():
+    results = [RESULTS[0], RESULTS[1] | {"final": RESULTS[1]["final"] | {"expected_nonzero_fraction": None}}]
+    with pytest.raises(ValueError, match="must all have a rectified target"):
+        plot_sparsity(results)
 
 
 def test_a_collapsed_run_stands_at_the_end_of_the_axis():
