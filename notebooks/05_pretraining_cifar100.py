@@ -383,12 +383,12 @@ show(
 # The following runs on `shapes` differ from the one above only in what the label of their row says. They were made by
 # `python -m rlpjepa.pretrain --sweep notebooks/results/shapes/sweep.toml`, run from the root of the repository; each
 # has a file with its configuration, seed, versions and hardware. (A sweep skips what is done. To make the runs anew,
-# copy `sweep.toml`, under another name, to an empty folder and name that copy.) For the same small shift SIGReg is
-# about half as large as RDMReg, so its weight is 250; the one-sample loss of section 11 is larger, and has 3.64 (125
-# times the target's variance). Accuracies are those of kNN and of the linear probe on encoder features. "Non-zero" and
-# "dead" are those of $z$ on test images, where a coordinate is *dead* that is on for fewer than 1 in 1000 of them;
-# without training, $z$ comes from a projector as it was initialised. (Names such as F1 are those of `claims.toml`, the
-# list of statements that the series tests.)
+# copy `sweep.toml`, under another name, to an empty folder and name that copy.) When all features are shifted a little
+# off the target, SIGReg is about half as large as RDMReg, so its weight is 250. The one-sample loss of section 11 is
+# larger than RDMReg, so its weight is smaller: 3.64, which is 125 times the target's variance. Accuracies are those of
+# kNN and of the linear probe on encoder features. "Non-zero" and "dead" are those of $z$ on test images, where a
+# coordinate is *dead* that is on for fewer than 1 in 1000 of them; without training, $z$ comes from a projector as it
+# was initialised. (Names such as F1 are those of `claims.toml`, the list of statements that the series tests.)
 #
 # A seed does not fix these numbers on every machine. The run with $p = 1$, $\mu = 0$ in the tables is that of section 6
 # with the same seed; compare its accuracies with the figure there. Rounding differs with threads and versions, and
@@ -622,18 +622,18 @@ assert near < 0.015 and alone["dead_fraction"] > 0.2
 assert max(some["dead_fraction"], much["dead_fraction"]) < alone["dead_fraction"] / 2 and fewer
 
 # %% [markdown]
-# In the first row more than a third of the coordinates hardly ever takes part, and the mean share of non-zero entries
+# In the first row more than a third of the coordinates hardly ever take part, and the mean share of non-zero entries
 # does not show it: it is even above Eq. 11, by 0.013 (nearly half as many again). With $\alpha = 0.1$ half of those are
 # back. Only a part of this comes with the larger share of non-zero entries: the control, which has more of them still,
 # leaves more coordinates dead. At $\alpha = 1$ the share itself lands on Eq. 11, and hardly fewer are dead than at
-# $\alpha = 0.1$. Quantiles do not make the encoder better: at $\alpha = 0.1$ the difference is of the size of the noise
-# between seeds, and at $\alpha = 1$ the probe is below that of the untrained network (section 9). Directions over 32
-# coordinates leave as few dead as the control and cost more accuracy; with the one-sample loss more coordinates are
-# dead than in the first row, and its probe is no better than without training. One seed a row settles no more than
-# that; section 12 asks again.
+# $\alpha = 0.1$. That quantiles make the encoder better is not seen here: at $\alpha = 0.1$ the difference is of the
+# size of the noise between seeds, so nothing can be said, and at $\alpha = 1$ the probe is below that of the untrained
+# network (section 9). Directions over 32 coordinates leave as few dead as the control and cost more accuracy; with the
+# one-sample loss more coordinates are dead than in the first row, and its probe is no better than without training. One
+# seed a row settles no more than that; section 12 asks again.
 #
-# **To argue about.** Is a dead coordinate a defect? And why should pulling every coordinate towards its own law cost
-# accuracy, when the target has just these laws?
+# **To argue about.** Is a dead coordinate a defect? And why should pulling every coordinate hard ($\alpha = 1$) towards
+# its own law cost accuracy, when the target has just these laws?
 
 # %% [markdown]
 # ## 12 · The real thing: CIFAR-100
@@ -707,14 +707,15 @@ show(
 )
 
 # %% [markdown]
-# (The two weighted terms happen to lie on each other from the fourth epoch on; on `shapes` they do not.) Five and ten
-# epochs are few: after ten the probe prefers the trained encoder, the nearest neighbours still prefer pixels.
+# (The two weighted terms happen to lie on each other from the fourth epoch on; on `shapes` they do not. The middle
+# panel counts on training batches, the table on test images.) Five and ten epochs are few: after ten the probe prefers
+# the trained encoder, the nearest neighbours still prefer pixels.
 #
 # As on `shapes`, invariance alone ends with $z = 0$ for every image, and its encoder is worth about what the untrained
-# one is (F1; on `shapes` a little more by kNN and less by the probe). LeJEPA and LpJEPA, whose features have no zeros,
-# have about the accuracies of $p = 1$ and $p = 2$ at $\mu = 0$, where half of the entries are zero. (The $p = 1$ of the
-# table is the weakest of its three seeds on the probe. Their mean, printed below it, is .004 to .007 under the others,
-# about the standard deviation of one run.)
+# one is (F1; on `shapes` a little more by kNN and less by the probe). LeJEPA and LpJEPA, whose $z$ has no zeros, have
+# about the encoder accuracies of $p = 1$ and $p = 2$ at $\mu = 0$, where half of the entries of $z$ are zero. (The
+# $p = 1$ of the table is the weakest of its three seeds on the probe. Their mean, printed below it, is .004 to .007
+# under the others, about the standard deviation of one run.)
 #
 # What switches a coordinate on, when the images are photographs? Test images of CIFAR-100, by the run with $p = 1$,
 # $\mu = -3$:
@@ -795,17 +796,18 @@ assert post[1][0.97] > post[2][0.972] + 0.1
 # less than a tenth of their height until 98 % of the entries are zero, and far more at the last point of $p = 2$.
 # (After five epochs there is little to lose yet. The projector's curves fall earlier.) Not seen: that $p = 1$ keeps
 # more than $p = 2$ at equal sparsity, as in the post's figure and on `shapes`. Up to 98 % of zeros the two differ by
-# what seeds do, now one ahead and now the other; and at $\mu = -3$, where $p = 2$ has half the accuracy of $p = 1$, it
-# also has only a fifth of its non-zero entries, with nearly all of its coordinates dead (last column of the table).
+# what seeds do, now one ahead and now the other (the printed differences are at equal $\mu$; at $\mu = -2$, where
+# $p = 2$ is the sparser, it is level); and at $\mu = -3$, where $p = 2$ has half the accuracy of $p = 1$, it also has
+# only a fifth of its non-zero entries, with nearly all of its coordinates dead (last column of the table).
 #
-# And the post's curves fall earlier: near 98 % of zeros ours have lost a tenth, its $p = 2$ more than half. Whether
-# that comes with longer training, five epochs cannot say.
+# And the post's curves fall earlier: at 98 % of zeros ours have lost less than a tenth; its $p = 1$ has lost a fifth
+# there, and its $p = 2$, at 98.5 %, more than half. Whether that comes with longer training, five epochs cannot say.
 
 # %% [markdown] tags=["slide"]
 # ### Do all coordinates take part, on photographs?
 #
-# Section 11 asked this with small images and one seed a row (F5). Here again with CIFAR-100, five epochs and three
-# seeds, for three settings:
+# Section 11 asked this with the drawn images of `shapes` and one seed a row (F5). Here again with CIFAR-100, five
+# epochs and three seeds, for three settings:
 #
 # - random directions alone, at $\mu = -2$;
 # - the same with coordinate quantiles, $\alpha = 0.1$, which leave more entries non-zero;
@@ -983,10 +985,10 @@ at_zero_mu_minus_2 = 125 * 0.5 * math.exp(-2 / sigma) * 2 * sigma**2
 
 # %% [markdown] tags=["solution"]
 # 62.5, 46.9 and 3.69. The run at $\mu = 0$ pays a fifth of what the best constant costs, the one at $\mu = -2$ a
-# quarter: the sparser the target, the less there is to lose by collapse, since both its mean square and its variance
-# shrink ($\mathbb{E}y^2 = a$ here). At $p = 2$, $\mu = -3$ (last cell of this exercise) the run ended at half of what
-# collapse costs, with nearly all of its coordinates dead. An objective's value says nothing without the value that
-# giving up has.
+# quarter of what $z = 0$ costs. And 3.69 is little beside 62.5: the sparser the target, the less there is to lose by
+# collapse, since both its mean square and its variance shrink ($\mathbb{E}y^2 = a$ here). At $p = 2$, $\mu = -3$ (last
+# cell of this exercise) the run ended at half of what collapse costs, with nearly all of its coordinates dead. An
+# objective's value says nothing without the value that giving up has.
 
 # %% tags=["check"]
 check("05.1", at_zero, at_best_constant, at_zero_mu_minus_2)
@@ -1247,14 +1249,15 @@ for one in json.loads(Path("results/experiments/wake.json").read_text()):
 # (the objective is about a twentieth lower when nearly all are back), and do not mind that the share is now two and a
 # half to three times the asked one. And the accuracies stay where they were, up to the noise between seeds. The run at
 # $\mu = -2.6$, meant to be as sparse as the first, is sparser than the other woken ones, and loses accuracy. On this
-# evidence, from small images and a small network, it seems that the network did not miss these coordinates.
+# evidence, from drawn images and a small network, it seems that the network did not miss these coordinates.
 #
 # The right share is not zero but what exercise 05.4 gives for the target's own $a$. And the penalty judges by one
 # batch. In $2 \cdot 256$ independent views a live coordinate is silent with probability $(1 - a)^{512}$, once in five
 # million batches at $a = 0.0296$, but every second time at $a = 0.00135$: then the penalty pushes every coordinate up.
 # It would need a memory, such as a running mean of each coordinate's share, and a limit well below $a$. What one would
-# like is the right law for each coordinate *and* no loss of accuracy; coordinate quantiles come nearer to the first and
-# miss the second (section 11). We do not know of a way to both.
+# like is the right law for each coordinate *and* no loss of accuracy. On CIFAR-100 coordinate quantiles with
+# $\alpha = 1$ come near the first and miss the second; with $\alpha = 0.1$ it is the other way round (section 12). We
+# do not know of a way to both.
 #
 # </details>
 
@@ -1264,12 +1267,13 @@ for one in json.loads(Path("results/experiments/wake.json").read_text()):
 # - A step of Rectified LpJEPA is a handful of lines: two views, one network, a mean of squares, and a comparison of
 #   sorted projections.
 # - Trained without labels, features become useful, and their share of zeros follows $\mu$ roughly as Eq. 11 predicts.
-# - Zeros cost the encoder little until nearly all entries are zero. That $p = 1$ then keeps more than $p = 2$ at equal
-#   sparsity was seen on `shapes`, with one seed, and not on CIFAR-100.
+# - Zeros cost the encoder little until nearly all entries are zero; $z$ itself, whose zeros they are, pays earlier.
+#   That $p = 1$ then keeps more than $p = 2$ at equal sparsity was seen on `shapes`, with one seed, and not on
+#   CIFAR-100.
 # - Both halves of the rectification are needed: without the ReLU there are no zeros, without the rectified target
 #   nobody asks for their number.
 # - A mean share near Eq. 11 can hide dead coordinates. On photographs, matching coordinates to their quantiles brings
-#   most of them back with $\alpha = 0.1$, and the encoder gains a little, if anything; with $\alpha = 1$ it suffers.
+#   most of them back with $\alpha = 0.1$, and the encoder probably gains a little; with $\alpha = 1$ it suffers.
 # - Five or ten epochs on CIFAR-100 are too few: to the nearest neighbours raw pixels are still worth more.
 # - Open here, and the subject of longer runs on a GPU: the trade-off on CIFAR-100 at 100 epochs and more, several seeds
 #   at every point, and whether coordinates that take part still make better features then.
