@@ -207,7 +207,7 @@ print(network.projector)
 #
 # $$\frac1B \sum_{i=1}^{B} \bigl( (zc)_{(i)} - (yc)_{(i)} \bigr)^2 .$$
 #
-# The mean of this over many random directions is RDMReg, $R(z, y)$ (chapter 04). With $z, z'$ of shape $(B, D)$ for the
+# The mean of this over $N$ random directions is RDMReg, $R(z, y)$ (chapter 04). With $z, z'$ of shape $(B, D)$ for the
 # two views, the objective is
 #
 # $$\frac{25}{BD} \sum_{b,j} (z_{bj} - z'_{bj})^2 + \frac{125}{2} \bigl( R(z, y) + R(z', y) \bigr) .$$
@@ -892,8 +892,8 @@ show(
 )
 
 # %% [markdown]
-# *Marks are runs; the line is what a larger share alone would give.* **F5 holds, and the answer on accuracy is: a
-# little, probably.**
+# *Marks are runs; the line is what a larger share alone would give. The right axis does not begin at 0.* **F5 holds,
+# and the answer on accuracy is: a little, probably.**
 #
 # Left, about the dead coordinates there is no doubt in this setting: $\alpha = 0.1$ leaves less than a third as many as
 # random directions alone and half as many as the control, although that one has *more* non-zero entries. A third of the

@@ -538,19 +538,14 @@ def expected_nonzero_fraction(config):
 
 
 def provenance(run):
-    """Where a result comes from: commit (git's, else the variable RLPJEPA_COMMIT), date, versions, hardware, data."""
-    try:
-        _git("ls-files", "--error-unmatch", Path(__file__).name)  # fails in a copy inside somebody else's repository
-        commit = _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-    except (OSError, subprocess.CalledProcessError):  # a copy without its history: whoever made it may say
-        commit = os.environ.get("RLPJEPA_COMMIT")
+    """Where a result comes from: commit, date, versions, hardware, data."""
     if run.device.type == "cuda":
-        hardware = f"{torch.cuda.get_device_name(run.device)}, {_processor()}"
+        hardware = f"{torch.cuda.get_device_name(run.device)}, {processor()}"
     else:
-        hardware = f"{_processor()}, {torch.get_num_threads()} threads"
+        hardware = f"{processor()}, {torch.get_num_threads()} threads"
     versions = {name: metadata.version(name) for name in ("torch", "torchvision", "timm", "numpy")}
     return {
-        "commit": commit,
+        "commit": commit_of(__file__),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": {"python": platform.python_version(), **versions},
         "hardware": hardware,
@@ -559,9 +554,16 @@ def provenance(run):
     }
 
 
-def _git(*arguments):
-    command = ["git", "-C", str(Path(__file__).parent), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+def commit_of(path):
+    """The commit that a file is of, by git; else (a copy without its history) what RLPJEPA_COMMIT says, or None."""
+    path = Path(path)
+    git = ["git", "-C", str(path.parent)]
+    try:  # the first command fails in a copy inside somebody else's repository
+        subprocess.run([*git, "ls-files", "--error-unmatch", path.name], capture_output=True, check=True)
+        describe = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return os.environ.get("RLPJEPA_COMMIT")
 
 
 def _named(means, speed):
@@ -599,7 +601,7 @@ def _global_generators(device, states=None):
     return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
 
-def _processor():
+def processor():
     """The processor's name, as far as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -13,7 +13,6 @@ import json
 import math
 import pathlib
 import platform
-import subprocess
 import time
 
 import numpy
@@ -27,6 +26,7 @@ from rlpjepa import (
     sample_rgg,
     unit_variance_scale,
 )
+from rlpjepa.pretrain import commit_of, processor
 
 P, MU, B, STEPS, SEEDS = 1.0, 0.0, 256, 1500, 5
 DIRECTIONS = {2: 64, 512: 256}  # N, for each D
@@ -137,22 +137,13 @@ def optimise(d, kind, variants, seed):
 
 
 def provenance(script):
-    """Where a result of a script in this folder comes from; the commit is None where there is no git."""
-    cpu = pathlib.Path("/proc/cpuinfo")
-    names = [line for line in cpu.read_text().splitlines() if line.startswith("model name")] if cpu.exists() else []
-    git = ["git", "-C", str(pathlib.Path(__file__).parent)]
-    try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", script], capture_output=True, check=True)
-        describe = subprocess.run([*git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=True)
-        commit = describe.stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = None
+    """Where a result of a script in this folder comes from."""
     return {
         "command": f"python notebooks/results/experiments/{script}",
-        "commit": commit,
+        "commit": commit_of(pathlib.Path(__file__).with_name(script)),
         "date": datetime.date.today().isoformat(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__},
-        "hardware": names[0].split(":")[1].strip() if names else platform.processor(),
+        "hardware": processor(),
         "threads": torch.get_num_threads(),
     }
 
