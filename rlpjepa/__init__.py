@@ -1,9 +1,8 @@
 """Rectified LpJEPA, chapter by chapter: the small module that the notebooks import.
 
-Importing it loads torch and nothing else; timm, torchvision and matplotlib load where they are used.
+Importing it loads torch and nothing else; timm, torchvision and matplotlib load where they are used. The training loop
+is `rlpjepa.train`, whole runs with checkpoints and result files are `rlpjepa.pretrain`.
 """
-
-import sys
 
 from .augment import two_views
 from .data import DataError, ImageData, load_data, make_shapes
@@ -16,26 +15,19 @@ from .distributions import (
     sample_rgg,
     unit_variance_scale,
 )
-from .evaluate import dead_fraction, evaluate, extract_features, knn_accuracy, l0_fraction, l1_fraction, probe_accuracy
+from .evaluate import dead_fraction, evaluate, extract_features, knn_accuracy, l0_fraction, probe_accuracy
 from .losses import coordinate_loss, invariance_loss, objective, rdmreg_loss, rgg_cf_loss, sigreg_loss
-from .model import Projector, RectifiedLpJEPA
+from .model import RectifiedLpJEPA
 from .projections import ProjectedMarginal, projected_characteristic_function, projected_marginal, random_directions
 from .spheres import lp_norm, sample_cone, sample_surface, surface_density
-
-# `python -m rlpjepa.pretrain` runs that module itself; imported here as well, it would exist twice.
-if not (sys.argv[:1] == ["-m"] and "rlpjepa.pretrain" in sys.orig_argv):
-    from .pretrain import PretrainConfig, RunError, pretrain
 
 __all__ = [
     "DataError",
     "GeneralizedGaussian",
     "ImageData",
-    "PretrainConfig",
     "ProjectedMarginal",
-    "Projector",
     "RectifiedGeneralizedGaussian",
     "RectifiedLpJEPA",
-    "RunError",
     "TruncatedGeneralizedGaussian",
     "coordinate_loss",
     "dead_fraction",
@@ -44,13 +36,11 @@ __all__ = [
     "invariance_loss",
     "knn_accuracy",
     "l0_fraction",
-    "l1_fraction",
     "load_data",
     "lp_norm",
     "make_shapes",
     "mu_for_l0",
     "objective",
-    "pretrain",
     "probe_accuracy",
     "projected_characteristic_function",
     "projected_marginal",

@@ -1,29 +1,29 @@
-"""Chapter 05. Two random views of every image of a batch, drawn at once on the device that holds the images.
+"""Chapter 05. Random views of the images of a batch, drawn at once on the device that holds the images.
 
 Crop, resize and flip are linear, so each is folded into two small matrices per image, one for rows and one for columns.
-The parameters are drawn on the CPU: they are a few numbers per image, and the same seed then gives the same views on
-every device.
+Nothing waits for the device: how many numbers are drawn, and which operations follow, never depends on what was drawn.
 """
 
 import math
 
 import torch
 
-JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
 CROP_AREA = (0.08, 1.0)  # share of the image
 CROP_RATIO = (3 / 4, 4 / 3)  # width over height
+CROP_TRIES = 10
+BLEND = 0.4  # brightness, contrast and saturation change by a factor from 1 - BLEND to 1 + BLEND
+HUE = 0.1  # turns of the colour circle, in either direction
 
 
 def two_views(images, *, generator=None):
     """Draw two augmented views of each image (minimal example, section 5).
 
     Random resized crop back to full size, horizontal flip with probability ½, and colour jitter, each with parameters
-    of its own for every view. The four parts of the jitter come in one random order per view and batch (torchvision
-    draws an order for every image).
+    of its own for every view: the distributions of torchvision's transforms.
 
     Args:
         images: uint8 (B, 3, H, W).
-        generator: a CPU generator.
+        generator: of the images' device.
 
     Returns:
         float32 (2, B, 3, H, W) on the images' device, values in [0, 1].
@@ -31,58 +31,48 @@ def two_views(images, *, generator=None):
     Raises:
         ValueError: if images is not a uint8 tensor of shape (B, 3, H, W).
     """
+    return draw_views(images, 2, generator)
+
+
+def draw_views(images, count, generator=None):
+    """As `two_views`, of any number: (count, B, 3, H, W)."""
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be uint8 of shape (B, 3, H, W), got {images.dtype} {tuple(images.shape)}")
-    draws = [_draw_view(len(images), *images.shape[2:], generator) for _ in range(2)]
-    numbers = torch.stack([numbers for numbers, _ in draws]).to(images.device, non_blocking=True)  # (2, B, 9), one copy
-    box, flip, factors = numbers.split([4, 1, 4], dim=-1)
-    views = crop_resize_flip(images.float() / 255, box, flip[..., 0] > 0)
-    return torch.stack([_jitter(*view) for view in zip(views, factors, [order for _, order in draws])])
+    options = {"generator": generator, "dtype": torch.float32, "device": images.device}
+    draws = torch.rand(count, len(images), 2 * CROP_TRIES + 10, **options)
+    crop, flip, jitter = draws.split([2 * CROP_TRIES + 2, 1, 7], dim=-1)
+    seats = torch.rand(-(-count * len(images) // 4) * 4, **options).argsort()
+    boxes = crop_boxes(crop, *images.shape[2:])
+    views = crop_resize_flip(images.float() / 255, boxes, flip[..., 0] < 0.5)
+    return color_jitter(views.flatten(0, 1), jitter.flatten(0, 1), seats).view_as(views)
 
 
-def _draw_view(n, height, width, generator):
-    """All that is random in a view of n images.
-
-    Returns:
-        (numbers, order): float (n, 9), of each image the crop's top, left, height and width, 1 for a mirrored one, and
-        the factors of the jitter as they follow each other; and the names of the jitter's parts in this order.
-    """
-    box = random_crop_boxes(n, height, width, generator)
-    flip = torch.rand(n, 1, generator=generator) < 0.5
-    order = [list(JITTER)[i] for i in torch.randperm(len(JITTER), generator=generator)]
-    factors = [
-        (0.0 if name == "hue" else 1.0) + JITTER[name] * (2 * torch.rand(n, 1, generator=generator) - 1)
-        for name in order
-    ]
-    return torch.cat([box, flip, *factors], dim=1).float(), order
-
-
-def _jitter(view, factors, order):
-    """Colour jitter of a view (B, 3, H, W), by its factors (B, 4)."""
-    for name, factor in zip(order, factors.unbind(dim=1), strict=True):
-        view = ADJUST[name](view, factor[:, None, None, None])
-    return view
-
-
-def random_crop_boxes(n, height, width, generator=None):
-    """Crop boxes as torchvision's RandomResizedCrop draws them: (n, 4) integers, top, left, height, width.
+def crop_boxes(draws, height, width):
+    """Crop boxes as torchvision's RandomResizedCrop has them: (..., 4) whole numbers, top, left, height, width.
 
     Area and aspect ratio are drawn until the box fits, ten times at most; then the largest allowed central box is used.
+
+    Args:
+        draws: (..., 22) uniform numbers: ten areas, ten ratios, the place.
     """
-    tries = 10
-    area = height * width * torch.empty(n, tries).uniform_(*CROP_AREA, generator=generator)
-    log_ratio = torch.empty(n, tries).uniform_(*map(math.log, CROP_RATIO), generator=generator)
-    w = (area * log_ratio.exp()).sqrt().round().long()
-    h = (area / log_ratio.exp()).sqrt().round().long()
+    area, ratio, place = draws.split([CROP_TRIES, CROP_TRIES, 2], dim=-1)
+    area = height * width * _between(area, *CROP_AREA)
+    ratio = _between(ratio, *map(math.log, CROP_RATIO)).exp()
+    w, h = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
     fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
-    first = fits.int().argmax(dim=1, keepdim=True)
-    w, h = w.gather(1, first)[:, 0], h.gather(1, first)[:, 0]
-    top = (torch.rand(n, generator=generator) * (height - h + 1)).long()
-    left = (torch.rand(n, generator=generator) * (width - w + 1)).long()
+    first = fits.int().argmax(dim=-1, keepdim=True)
+    w, h = w.gather(-1, first)[..., 0], h.gather(-1, first)[..., 0]
+    top = (place[..., 0] * (height - h + 1)).floor().minimum(height - h)  # a product may round up to the bound
+    left = (place[..., 1] * (width - w + 1)).floor().minimum(width - w)
     ratio = min(max(width / height, CROP_RATIO[0]), CROP_RATIO[1])
     whole_w, whole_h = min(width, round(height * ratio)), min(height, round(width / ratio))
-    whole = torch.tensor([(height - whole_h) // 2, (width - whole_w) // 2, whole_h, whole_w])
-    return torch.where(fits.any(dim=1, keepdim=True), torch.stack([top, left, h, w], dim=1), whole)
+    whole = ((height - whole_h) // 2, (width - whole_w) // 2, whole_h, whole_w)
+    fits = fits.any(dim=-1)
+    return torch.stack([torch.where(fits, x, y) for x, y in zip((top, left, h, w), whole, strict=True)], dim=-1)
+
+
+def _between(u, low, high):
+    return low + (high - low) * u
 
 
 def crop_resize_flip(pixels, box, flip):
@@ -117,23 +107,44 @@ def grayscale(pixels):
     return (0.2989 * r + 0.587 * g + 0.114 * b)[:, None]
 
 
-def _blend(pixels, other, factor):
-    return torch.lerp(other, pixels, factor).clamp_(0, 1)
+def color_jitter(pixels, draws, seats):
+    """Brightness, contrast, saturation and hue changed at random, in an order of its own for each image.
+
+    The first three are one operation, `blend`, with different partners; so every image goes through three blends, in
+    its own order. Hue is costly, and each image passes it once: the images are shuffled, and a quarter of them changes
+    hue before the first blend, a quarter before the second, a quarter before the third, and a quarter at the end.
+
+    Args:
+        pixels: (n, 3, H, W) in [0, 1].
+        draws: (n, 7) uniform numbers: three factors, the turn of the hue, three numbers whose order is the blends'.
+        seats: a permutation of the first n (rounded up to a multiple of four) whole numbers.
+
+    Returns:
+        (n, 3, H, W) in [0, 1].
+    """
+    taken, quarter = seats[: len(pixels)], len(seats) // 4
+    x = pixels.new_zeros(len(seats), *pixels.shape[1:]).index_copy_(0, taken, pixels)
+    draws = draws.new_zeros(len(seats), 7).index_copy_(0, taken, draws)[..., None, None, None]
+    kinds = draws[:, 4:].argsort(dim=1)  # of the first, second and third blend of each image
+    for k in range(4):
+        group = slice(k * quarter, (k + 1) * quarter)
+        x[group] = adjust_hue(x[group], _between(draws[group, 3], -HUE, HUE))
+        if k < 3:
+            x = blend(x, kinds[:, k], _between(draws[:, k], 1 - BLEND, 1 + BLEND))
+    return x[taken]
 
 
-def adjust_brightness(pixels, factor):
-    """Mix with black. pixels (B, 3, H, W) in [0, 1], factor (B, 1, 1, 1), as in the three functions below."""
-    return (pixels * factor).clamp_(0, 1)
+def blend(pixels, kind, factor):
+    """Mix with a partner: black (brightness), the image's mean grey (contrast), or each pixel's grey (saturation).
 
-
-def adjust_contrast(pixels, factor):
-    """Mix with the image's mean grey."""
-    return _blend(pixels, grayscale(pixels).mean(dim=(1, 2, 3), keepdim=True), factor)
-
-
-def adjust_saturation(pixels, factor):
-    """Mix with the grey version of each pixel."""
-    return _blend(pixels, grayscale(pixels), factor)
+    Args:
+        pixels: (n, 3, H, W) in [0, 1].
+        kind: (n, 1, 1, 1) whole numbers: 0 brightness, 1 contrast, 2 saturation.
+        factor: (n, 1, 1, 1), the share of the image itself; above 1 the step goes away from the partner.
+    """
+    gray = grayscale(pixels)
+    partner = torch.where(kind == 1, gray.mean(dim=(1, 2, 3), keepdim=True), gray) * (kind > 0)
+    return torch.lerp(partner, pixels, factor).clamp_(0, 1)
 
 
 def adjust_hue(pixels, factor):
@@ -149,11 +160,3 @@ def adjust_hue(pixels, factor):
     offset = torch.arange(5, 0, -2, device=pixels.device)[:, None, None]
     k = (hue[:, None] + offset) % 6
     return high[:, None] - chroma[:, None] * torch.minimum(k, 4 - k).clamp_(0, 1)
-
-
-ADJUST = {
-    "brightness": adjust_brightness,
-    "contrast": adjust_contrast,
-    "saturation": adjust_saturation,
-    "hue": adjust_hue,
-}

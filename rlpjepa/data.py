@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from .arguments import check_counts
+from .augment import draw_views
+from .numerics.arguments import check_counts
 
 DATASETS = ("shapes", "cifar100", "folder")
 IMAGE_SIZE = 32
@@ -56,6 +57,25 @@ class ImageData:
             raise ValueError(f"images must be uint8, or floating point in [0, 1], got {images.dtype}")
         pixels = images.float() / 255 if images.dtype == torch.uint8 else images
         return (pixels - _channels(self.mean, images.device)) / _channels(self.std, images.device)
+
+    def views(self, index, count=2, *, generator=None):
+        """Random views of training images, ready for the network (`two_views`, then `normalize`).
+
+        Args:
+            index: int64 (B,), which images.
+            count: how many views of each.
+            generator: of the images' device.
+
+        Returns:
+            float32 (count, B, 3, H, W).
+        """
+        return self.normalize(draw_views(self.train_images[index], count, generator))
+
+
+def unlabelled(images):
+    """Images of one's own to train on, uint8 (N, 3, H, W), as `ImageData` with no test images and one class."""
+    labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    return ImageData(images, labels, images[:0], labels[:0], ("unlabelled",), *_channel_statistics(images), {})
 
 
 @functools.lru_cache

@@ -11,7 +11,7 @@ In the code t = (x - loc) / scale, and t0 = -loc / scale is the threshold that T
 it can be differentiated once.
 
 The laws come first, then `sample_rgg` and the choice of mu and sigma. The special functions under them are in
-`special`; those work in float64 whatever goes in and comes out, which is what keeps float32 accurate.
+`numerics.special`; those work in float64 whatever goes in and comes out, which is what keeps float32 accurate.
 """
 
 import math
@@ -19,10 +19,9 @@ import numbers
 
 import torch
 from torch.distributions import Distribution, constraints
-from torch.distributions.kl import register_kl
 
-from . import special
-from .arguments import FINITE, POSITIVE, SHAPE, broadcast, check_counts, check_dtype, check_numbers, in_float64
+from .numerics import special
+from .numerics.arguments import FINITE, POSITIVE, SHAPE, broadcast, check_counts, check_dtype, check_numbers, in_float64
 
 
 class _Law(Distribution):
@@ -33,14 +32,41 @@ class _Law(Distribution):
 
     def __init__(self, loc, scale, p, validate_args=None):
         self.loc, self.scale, self.p = broadcast(loc=loc, scale=scale, p=p)
+        self._number = p if isinstance(p, numbers.Real) else None  # some p can be drawn fast, known without a look
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
         new = self._get_checked_instance(type(self), _instance)
         new.loc, new.scale, new.p = (v.expand(batch_shape) for v in (self.loc, self.scale, self.p))
         super(_Law, new).__init__(torch.Size(batch_shape), validate_args=False)
-        new._validate_args = self._validate_args
+        new._validate_args, new._number = self._validate_args, self._number
         return new
+
+    def sample(self, sample_shape=(), *, generator=None):
+        """Draws of shape sample_shape + batch_shape, without gradients; generator as in torch.randn."""
+        with torch.no_grad():
+            return self.rsample(sample_shape, generator=generator)
+
+    def _draw(self, sample_shape, generator):
+        """loc + scale T of shape sample_shape + batch_shape; half precision is too coarse to draw in.
+
+        T = V (p G)^(1/p) with V ~ U(-1, 1), G ~ Gamma(1 + 1/p): the same as a random sign times (p Gamma(1/p))^(1/p),
+        with no sign to draw and no Gamma that underflows.
+        """
+        dtype = torch.promote_types(self.loc.dtype, torch.float32)
+        loc, scale, p = (value.to(dtype) for value in (self.loc, self.scale, self.p))
+        shape, options = self._extended_shape(sample_shape), {"device": loc.device, "dtype": dtype}
+        if self._number == 2:
+            return torch.randn(shape, generator=generator, **options) * scale + loc
+        v = torch.empty(shape, **options).uniform_(-1, 1, generator=generator)  # sign and magnitude in one draw
+        if self._number in (1, 1 / 2, 1 / 3, 1 / 4):  # |T|^p / p ~ Gamma(1/p): 1/p exponentials, -log of uniforms
+            p, least = self._number, torch.finfo(dtype).eps / 4  # in place of a zero, whose log is infinite
+            product = v.abs().clamp_min_(least)
+            for _ in range(round(1 / p) - 1):
+                product *= torch.rand(shape, generator=generator, **options).clamp_min_(least)
+            return product.log_().mul_(-p).pow_(1 / p).copysign_(v) * scale + loc
+        p = p.expand(shape)
+        return v * (p * torch._standard_gamma(1 + 1 / p, generator=generator)) ** (1 / p) * scale + loc
 
     @property
     def mean(self):
@@ -115,17 +141,9 @@ class GeneralizedGaussian(_Law):
 
     support = constraints.real
 
-    def rsample(self, sample_shape=()):
-        """loc + scale V (p G)^(1/p) with V ~ U(-1, 1), G ~ Gamma(1 + 1/p), of shape sample_shape + batch_shape.
-
-        The same law as a random sign times (p Gamma(1/p))^(1/p), but with no sign to draw and no Gamma that underflows.
-        """
-        shape = self._extended_shape(sample_shape)
-        dtype = torch.promote_types(self.loc.dtype, torch.float32)  # half is too coarse to draw in
-        loc, scale, p = (value.to(dtype) for value in (self.loc, self.scale, self.p))
-        v = torch.empty(shape, dtype=dtype, device=loc.device).uniform_(-1, 1)
-        p = p.expand(shape)
-        return (loc + scale * v * (p * torch._standard_gamma(1 + 1 / p)) ** (1 / p)).to(self.loc.dtype)
+    def rsample(self, sample_shape=(), *, generator=None):
+        """Draws of shape sample_shape + batch_shape, with gradients (in p only where it is a tensor)."""
+        return self._draw(sample_shape, generator).to(self.loc.dtype)
 
     def _t(self, value):
         return (value - self.loc.double()) / self.scale.double(), self.p.double()
@@ -162,10 +180,10 @@ class TruncatedGeneralizedGaussian(_Law):
 
     support = constraints.nonnegative
 
-    def rsample(self, sample_shape=()):
+    def rsample(self, sample_shape=(), *, generator=None):
         """The quantiles at uniform probabilities, of shape sample_shape + batch_shape."""
         shape = self._extended_shape(sample_shape)
-        exponential = torch.empty(shape, dtype=torch.float64, device=self.loc.device).exponential_()
+        exponential = torch.empty(shape, dtype=torch.float64, device=self.loc.device).exponential_(generator=generator)
         return self._quantile(-torch.expm1(-exponential), torch.exp(-exponential)).to(self.loc.dtype)
 
     def _log_prob(self, value):
@@ -241,9 +259,9 @@ class RectifiedGeneralizedGaussian(_Law):
         check_counts(d=d)
         return d * self.prob_active
 
-    def rsample(self, sample_shape=()):
+    def rsample(self, sample_shape=(), *, generator=None):
         """GeneralizedGaussian's, rectified: a zero passes no gradient."""
-        return self._as(GeneralizedGaussian).rsample(sample_shape).relu()
+        return self._draw(sample_shape, generator).relu().to(self.loc.dtype)
 
     def _log_probs(self):
         """log P(x > 0) and log P(x = 0)."""
@@ -274,29 +292,6 @@ class RectifiedGeneralizedGaussian(_Law):
         return active * mean, active * (variance + zero * mean**2), active * (entropy - log_active) - zero * log_zero
 
 
-@register_kl(GeneralizedGaussian, GeneralizedGaussian)
-@register_kl(TruncatedGeneralizedGaussian, TruncatedGeneralizedGaussian)
-def _kl_continuous(law, other):
-    """E[log f(x) - log g(x)] over the quantiles x of f, cut at the modes of f and g; few cases have a closed form."""
-    modes = torch.stack(torch.broadcast_tensors(law.loc, other.loc)).double()
-    with torch.no_grad():
-        end = torch.zeros_like(modes[:1])
-        below = torch.cat([end, law._cdf(modes).sort(0).values, end + 1])
-        above = torch.cat([end + 1, law._log_survival(modes).exp().sort(0, descending=True).values, end])
-        share, weight = (rule.view(-1, *[1] * end.dim()) for rule in special.finite_rule(end, 80))  # for each piece
-        weight = weight * below.diff(dim=0)
-        below, above = below[:-1] + share * below.diff(dim=0), above[1:] - share.flip(0) * above.diff(dim=0)
-    x = law._quantile(below.clamp_min(1e-300), above.clamp_min(1e-300))  # the floor serves pieces of no mass
-    return (weight * (law._log_prob(x) - other._log_prob(x))).sum((0, 1)).to(law.loc.dtype)
-
-
-@register_kl(RectifiedGeneralizedGaussian, RectifiedGeneralizedGaussian)
-def _kl_rectified(law, other):
-    (active, zero), (other_active, other_zero) = law._log_probs(), other._log_probs()
-    continuous = _kl_continuous(law._as(TruncatedGeneralizedGaussian), other._as(TruncatedGeneralizedGaussian))
-    return (active.exp() * (active - other_active + continuous) + zero.exp() * (zero - other_zero)).to(law.loc.dtype)
-
-
 def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, generator=None):
     """Independent draws of max(mu + sigma T, 0), T ~ GN_p(0, 1): the target of RDMReg (Eq. 8-9).
 
@@ -313,21 +308,10 @@ def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, gen
     if not isinstance(shape, (tuple, list)) or not all(isinstance(n, numbers.Integral) and n >= 0 for n in shape):
         raise ValueError(f"shape must be a tuple of integers >= 0, got {shape!r}")
     dtype = check_dtype(dtype)
-    options = {"device": device, "dtype": torch.promote_types(dtype, torch.float32)}  # half is too coarse to draw in
-    if p == 2:
-        t = torch.randn(shape, generator=generator, **options)
-    else:
-        v = torch.empty(shape, **options).uniform_(-1, 1, generator=generator)  # sign and magnitude in one draw
-        if 1 / p in (1, 2, 3, 4):  # |T|^p / p ~ Gamma(1/p) is a sum of 1/p exponentials, -log of a product of uniforms
-            least = torch.finfo(v.dtype).eps / 4  # in place of a zero, whose log is infinite
-            product = v.abs().clamp_min_(least)
-            for _ in range(round(1 / p) - 1):
-                product *= torch.rand(shape, generator=generator, **options).clamp_min_(least)
-            t = product.log_().mul_(-p).pow_(1 / p).copysign_(v)
-        else:  # as in GeneralizedGaussian.rsample
-            gamma = torch._standard_gamma(torch.full_like(v, 1 + 1 / p), generator=generator)
-            t = gamma.mul_(p).pow_(1 / p).mul_(v)
-    return t.mul_(unit_variance_scale(p) if sigma is None else sigma).add_(mu).relu_().to(dtype)
+    sigma = unit_variance_scale(p) if sigma is None else sigma
+    loc = torch.full((), mu, device=device, dtype=torch.promote_types(dtype, torch.float32))
+    law = RectifiedGeneralizedGaussian(loc, sigma, p, validate_args=False)
+    return law.sample(tuple(shape), generator=generator).to(dtype)
 
 
 def unit_variance_scale(p):

@@ -1,21 +1,14 @@
 """Chapter 04. The terms of the objective: views of one image agree, and all features follow the target law."""
 
-import importlib.util
 import math
 import numbers
 
 import torch
 
-from .arguments import (
-    check_counts,
-    check_features,
-    check_finite,
-    check_law,
-    check_tensors,
-    full_precision,
-    refuse_second_derivative,
-)
-from .projections import projected_characteristic_function, random_directions, remembered, standard_deviation
+from .numerics.arguments import check_counts, check_features, check_finite, check_law, check_tensors, full_precision
+from .numerics.characteristic import remembered, standard_deviation
+from .numerics.sorting import SlicedDistance
+from .projections import projected_characteristic_function, random_directions
 
 
 def invariance_loss(z):
@@ -42,7 +35,7 @@ def invariance_loss(z):
     return (z[0] - z[1]).square().mean()
 
 
-def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=None):
+def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=None, reduction="mean"):
     """Two-sample sliced distance between features and target samples: RDMReg (Eq. 13).
 
     Along each direction, the squared 2-Wasserstein distance between B projected features and B projected target
@@ -59,15 +52,16 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
         num_projections: how many directions to draw; not used when ``directions`` are given.
         directions: (N, D), one direction a row, so that a result can be repeated.
         generator: for drawing the directions.
+        reduction: "mean", or "none" for the mean over views alone: one value a direction.
 
     Returns:
-        Scalar tensor.
+        Scalar tensor; (N,) for reduction "none".
 
     Raises:
-        ValueError: if z is not (B, D) or (V, B, D) floating point with B ≥ 2, if target is not (B, D) on the same
-            device, if directions are not (N, D), if num_projections is not a positive integer, or, on the CPU, if z,
-            target or directions hold NaN or infinity. (On CUDA looking would stall the device; there the loss turns
-            NaN.)
+        ValueError: if reduction is neither, if z is not (B, D) or (V, B, D) floating point with B ≥ 2, if target is not
+            (B, D) on the same device, if directions are not (N, D), if num_projections is not a positive integer, or,
+            on the CPU, if z, target or directions hold NaN or infinity. (On CUDA looking would stall the device; there
+            the loss turns NaN.)
     """
     check_features(z)
     check_tensors(target=target)
@@ -79,67 +73,17 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
     z = full_precision(z)
     target = target.detach().to(z.dtype)
     check_finite("target", target)
-    directions = _directions(z, num_projections, directions, generator)
-    return _SlicedDistance.apply(z if z.dim() == 3 else z[None], target, directions)
+    directions = _directions(z, num_projections, directions, generator)  # (N, D)
+    z = z if z.dim() == 3 else z[None]  # (V, B, D)
+    if _check_reduction(reduction) == "mean":
+        return SlicedDistance.apply(z, target, directions)  # the three lines below and their mean, faster
+    with torch.autocast(z.device.type, enabled=False):
+        projected, goal = directions @ z.mT, directions @ target.T  # (V, N, B) and (N, B): each direction a line
+    gap = projected.sort(dim=-1).values - goal.sort(dim=-1).values  # sorted, the k-th smallest beside the k-th smallest
+    return gap.square().mean(dim=(0, 2))
 
 
-BLOCK = 2**22  # projected values that are held at a time
-
-
-class _SlicedDistance(torch.autograd.Function):
-    """The mean of (sorted projections of z − sorted projections of target)², and its gradient in the same pass."""
-
-    @staticmethod
-    def forward(ctx, z, target, directions):
-        views, size, d = z.shape
-        rows = z.reshape(-1, d)  # one matrix product for all views
-        total, gradient = z.new_zeros(()), torch.zeros_like(rows)
-        with torch.autocast(z.device.type, enabled=False):
-            for block in directions.split(max(1, BLOCK // len(rows))):
-                # A row per direction and view, since sorting is fastest along contiguous memory.
-                values, order = _sort((block @ rows.T).unflatten(1, (views, size)))  # (n, V, B)
-                goal = _sort(block @ target.T, values_only=True)  # (n, B)
-                difference = values.sub_(goal.unsqueeze(1))
-                total += difference.square().sum()
-                if ctx.needs_input_grad[0]:
-                    # What moves a sorted value moves the feature that it came from.
-                    moved = torch.empty_like(difference).scatter_(-1, order, difference)
-                    gradient.addmm_(moved.flatten(1).T, block)
-        count = len(rows) * len(directions)
-        ctx.save_for_backward(gradient.mul_(2 / count).view_as(z))
-        return total / count
-
-    @staticmethod
-    def backward(ctx, grad):
-        refuse_second_derivative()
-        (gradient,) = ctx.saved_tensors
-        return grad * gradient, None, None
-
-
-_HAS_NUMPY = importlib.util.find_spec("numpy") is not None  # torch runs without it
-
-
-def _sort(x, values_only=False):
-    """Rows in ascending order, and (unless values_only) where each value stood: (values, order).
-
-    In float32 on a CPU by NumPy, whose sort of plain numbers is vectorised and faster than torch's. For the
-    order, each value is widened to float64 and carries its position in the low bits that float32 leaves empty; rounding
-    to float32 takes them off again. (Infinities become NaN.) A zero becomes 2^-1000 first: with nothing but a position
-    it would be a subnormal number, which a processor may be told to take for zero.
-    """
-    if x.dtype != torch.float32 or x.device.type != "cpu" or not _HAS_NUMPY:
-        values, order = x.sort(dim=-1)
-        return values if values_only else (values, order)
-    if values_only:
-        x.numpy().sort(axis=-1)  # in place: x is a product of matrices that nobody else holds
-        return x
-    packed = x.double().add_(2.0**-1000)  # changes no other value
-    bits = packed.view(torch.int64).bitwise_or_(torch.arange(x.shape[-1], device=x.device))
-    packed.numpy().sort(axis=-1)
-    return packed.float(), bits.bitwise_and_(2**28 - 1)
-
-
-def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=3.0, generator=None):
+def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=3.0, generator=None, reduction="mean"):
     """One-sample sliced distance between features and N(0, I): SIGReg (Eq. 7), the loss of LeJEPA.
 
     Along each direction, the Epps–Pulley statistic ∫ |φ_z(t) − exp(−t²/2)|² exp(−t²/2) dt over the whole line, where
@@ -149,12 +93,12 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
 
     Args:
         z: (B, D) or (V, B, D) features; V views share the directions.
-        num_projections, directions, generator: as in `rdmreg_loss`.
+        num_projections, directions, generator, reduction: as in `rdmreg_loss`.
         num_knots: points of the trapezoid rule on [0, t_max]; the other half follows from symmetry.
         t_max: where the integral is cut.
 
     Returns:
-        Scalar tensor, float32 (float64 for float64 input) even under autocast.
+        Scalar tensor ((N,) for reduction "none"), float32 (float64 for float64 input) even under autocast.
 
     Raises:
         ValueError: as `rdmreg_loss`, and unless num_knots is an integer ≥ 2 and t_max positive and finite.
@@ -167,12 +111,11 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
     t, weight = _knots(z, num_knots, t_max)
-    return _epps_pulley(
-        z, directions, t, weight, torch.exp(-t.square() / 2).to(torch.promote_types(z.dtype, torch.complex64))
-    )
+    wanted = torch.exp(-t.square() / 2).to(torch.promote_types(z.dtype, torch.complex64))
+    return _epps_pulley(z, directions, t, weight, wanted, reduction)
 
 
-def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, generator=None):
+def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, generator=None, reduction="mean"):
     """One-sample sliced distance between features and a law with known marginals, such as the rectified Gaussian's.
 
     A projection c·x of independent x_j has the characteristic function Π_j φ(c_j t), whatever their law: that is all
@@ -185,10 +128,11 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
     Args:
         z: (B, D) or (V, B, D) features; V views share the directions.
         distribution: one of the three laws of chapter 02 with scalar parameters: that of every coordinate.
-        num_projections, directions, generator: as in `rdmreg_loss`; the directions are to have unit length.
+        num_projections, directions, generator, reduction: as in `rdmreg_loss`; the directions are to have unit length.
 
     Returns:
-        Scalar tensor, float32 (float64 for float64 input) even under autocast. The gradient reaches z alone.
+        Scalar tensor ((N,) for reduction "none"), float32 (float64 for float64 input) even under autocast. The gradient
+        reaches z alone.
 
     Raises:
         ValueError: as `rdmreg_loss`, if the distribution's parameters are not scalar or on another device than z, if
@@ -205,7 +149,7 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
     t, weight = _knots(z, 17, 3.0)
     with torch.autocast(z.device.type, enabled=False):
         wanted = projected_characteristic_function(distribution, directions, t / scale)
-    return _epps_pulley(z / scale.to(z.dtype), directions, t, weight, wanted)
+    return _epps_pulley(z / scale.to(z.dtype), directions, t, weight, wanted, reduction)
 
 
 def coordinate_loss(z, distribution):
@@ -270,13 +214,15 @@ def objective(
 # shared by the losses
 
 
-def _epps_pulley(z, directions, t, weight, wanted):
-    """Mean over directions and views of Σ_k weight_k |mean exp(i t_k c·z) − wanted_k|²; wanted is (K,) or (N, K)."""
+def _epps_pulley(z, directions, t, weight, wanted, reduction):
+    """Of each direction Σ_k weight_k |mean exp(i t_k c·z) − wanted_k|², or their mean; wanted is (K,) or (N, K)."""
+    _check_reduction(reduction)
     with torch.autocast(z.device.type, enabled=False):
         angle = (directions @ z.mT).unsqueeze(-1) * t  # (N, B, K) or (V, N, B, K)
         real = angle.cos().mean(-2) - wanted.real
         imaginary = angle.sin().mean(-2) - wanted.imag
-        return ((real.square() + imaginary.square()) @ weight).mean()
+        values = (real.square() + imaginary.square()) @ weight  # (N,) or (V, N)
+    return values.mean() if reduction == "mean" else values.view(-1, len(directions)).mean(dim=0)
 
 
 def _knots(z, num_knots, t_max):
@@ -286,6 +232,12 @@ def _knots(z, num_knots, t_max):
     weight[0] /= 2
     weight[-1] /= 2
     return t, weight
+
+
+def _check_reduction(reduction):
+    if reduction not in ("mean", "none"):
+        raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
+    return reduction
 
 
 def _directions(z, num_projections, directions, generator):

@@ -2,41 +2,11 @@
 
 import difflib
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .arguments import check_counts
-
-
-class Projector(nn.Sequential):
-    """Three linear layers, all ``dim`` wide; the last ReLU makes exact zeros possible (section "Rectified LpJEPA").
-
-    Linear–BatchNorm–ReLU twice, then Linear–ReLU, as in the minimal example: no BatchNorm before the last ReLU.
-
-    Args:
-        dim: width of the layers and of the output.
-        in_features: width of the input; None means ``dim``.
-        rectify: whether the output passes through the last ReLU.
-
-    Shapes: (B, in_features) -> (B, dim).
-
-    Raises:
-        ValueError: if a width is not a positive integer.
-    """
-
-    def __init__(self, dim=512, in_features=None, rectify=True):
-        in_features = dim if in_features is None else in_features
-        check_counts(dim=dim, in_features=in_features)
-        layers = [
-            nn.Linear(in_features, dim), nn.BatchNorm1d(dim), nn.ReLU(),
-            nn.Linear(dim, dim), nn.BatchNorm1d(dim), nn.ReLU(),
-            nn.Linear(dim, dim),
-        ]  # fmt: skip
-        super().__init__(*layers, *([nn.ReLU()] if rectify else []))
-
-    def __getitem__(self, index):
-        """A layer, or for a slice such as ``[:-1]`` a Sequential of several, which share their weights with this."""
-        return nn.Sequential(*list(self)[index]) if isinstance(index, slice) else super().__getitem__(index)
+from .numerics.arguments import check_counts
 
 
 class RectifiedLpJEPA(nn.Module):
@@ -61,7 +31,7 @@ class RectifiedLpJEPA(nn.Module):
         self.backbone = create_backbone(backbone, cifar_stem)
         # Some backbones end in a wider layer than the last feature map has channels: timm calls that head_hidden_size.
         width = getattr(self.backbone, "head_hidden_size", None) or self.backbone.num_features
-        self.projector = Projector(dim, width, rectify)
+        self.projector = create_projector(width, dim, rectify)
 
     def forward(self, x):
         features = self.backbone(x)
@@ -93,6 +63,29 @@ def create_backbone(name, cifar_stem=False):
         if type(module) is nn.Conv2d:
             module.__class__ = PixelConv2d
     return backbone
+
+
+def create_projector(in_features, dim, rectify=True):
+    """Linear-BatchNorm-ReLU twice, then Linear-ReLU, all ``dim`` wide, as in the minimal example: (B, in_features) ->
+    (B, dim).
+
+    The last ReLU makes exact zeros possible (section "Rectified LpJEPA"); no BatchNorm comes before it. Without
+    ``rectify`` it is left out.
+    """
+    check_counts(dim=dim, in_features=in_features)
+    return nn.Sequential(
+        nn.Linear(in_features, dim), nn.BatchNorm1d(dim), nn.ReLU(),
+        nn.Linear(dim, dim), nn.BatchNorm1d(dim), nn.ReLU(),
+        FullPrecisionLinear(dim, dim), *([nn.ReLU()] if rectify else []),
+    )  # fmt: skip
+
+
+class FullPrecisionLinear(nn.Linear):
+    """A linear layer that ignores autocast: half precision would round z to three digits before the loss sees it."""
+
+    def forward(self, x):
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
 
 
 class Pixels(nn.Flatten):

@@ -11,7 +11,7 @@ import math
 
 import torch
 
-from .arguments import check_draw, check_finite, check_p
+from .numerics.arguments import check_draw, check_finite, check_p
 
 
 def lp_norm(x, p, dim=-1, keepdim=False):

@@ -1,4 +1,4 @@
-"""Chapter 05. One run on several devices: ``torchrun --nproc-per-node N -m rlpjepa.pretrain ...``.
+"""One run on several devices: ``torchrun --nproc-per-node N -m rlpjepa.pretrain ...``.
 
 Every process (rank) holds the network and an equal share of each batch. Three things make N ranks compute what one
 would: DistributedDataParallel averages the gradients, `gather` shows every rank the features of the whole batch (with
@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 
-def start(device):
+def init(device):
     """Join the other ranks if torchrun started this process; returns this rank's device."""
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         if device.type == "cuda":
@@ -76,14 +76,14 @@ def average(x):
     return x
 
 
-def from_first(x):
+def broadcast(x):
     """Rank 0's tensor, on every rank (in place)."""
     if world_size() > 1:
         dist.broadcast(x, 0)
     return x
 
 
-def collect(value):
+def all_gather_object(value):
     """Every rank's value, as a list, on every rank."""
     values = [value] * world_size()
     if world_size() > 1:

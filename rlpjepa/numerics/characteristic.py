@@ -1,0 +1,122 @@
+"""Characteristic functions of projections, by a table that is made once for each distribution.
+
+What is computed from a distribution once and then kept stands here too: `remembered`, `standard_deviation`.
+"""
+
+import weakref
+
+import torch
+from torch.distributions import constraints
+
+from . import special
+from .arguments import check_law, check_tensors, full_precision
+
+
+@torch.no_grad()
+def projected_characteristic_function(distribution, directions, t):
+    """E exp(i t c·x) = Π_j φ(c_j t) for independent coordinates x_j that share one law of characteristic function φ.
+
+    log φ comes from a table, made at the first call with a distribution object and kept as long as that lives. It ends
+    at |c_j t| = 8 / standard deviation; if any is beyond, the result is NaN. Two cumulants are exact, what remains
+    is interpolated linearly: errors are below 3e-6, and up to 1e-3 where a |c_j t| comes close to a zero of φ.
+
+    Args:
+        distribution: one of the three laws of chapter 02, with scalar parameters.
+        directions: (N, D), the rows c, on the distribution's device.
+        t: (K,) floating-point tensor on the same device.
+
+    Returns:
+        (N, K) tensor, complex128 for float64 directions and complex64 for others.
+
+    Raises:
+        ValueError: if directions are not floating point of shape (N, D) or t of shape (K,), and if the distribution's
+            parameters are not scalar, not on the directions' device, or so extreme that its density is too narrow for
+            the table.
+    """
+    check_tensors(directions=directions, t=t)
+    check_law(distribution, directions.device)
+    if directions.dim() != 2 or 0 in directions.shape or not directions.is_floating_point():
+        raise ValueError(
+            f"directions must be floating point of shape (N, D), got {directions.dtype} {tuple(directions.shape)}"
+        )
+    if t.dim() != 1 or not t.is_floating_point() or t.device != directions.device:
+        raise ValueError(f"t must be floating point of shape (K,), got {t.dtype} {tuple(t.shape)} on {t.device}")
+    directions = full_precision(directions)
+    table, spacing, mean, variance = remembered(
+        distribution, "characteristic function", lambda: _tabulate(distribution)
+    )
+    # What log φ(c t) has beyond its first two cumulants, at equally spaced c > 0. φ is conjugate at negative c t.
+    size, t = directions.abs(), t.double()
+    step = size.max().clamp_min(torch.finfo(size.dtype).tiny) / KNOTS
+    c = torch.arange(KNOTS + 1, device=directions.device) * step.double()
+    rest = special.interpolate(table, c.unsqueeze(-1) * (t / spacing))  # (KNOTS + 1, K)
+    # A direction's sum over coordinates is one over knots, once each coordinate is shared out to its two neighbours.
+    logs, phases = [], []
+    for c, sign in zip((size / step).split(BLOCK), directions.sign().split(BLOCK), strict=True):
+        knot = c.long().clamp(0, KNOTS - 1)
+        count = c.new_zeros(2, len(c), KNOTS + 1)
+        for weight, neighbour in ((1 - (c - knot), knot), (c - knot, knot + 1)):
+            count[0].scatter_add_(1, neighbour, weight)
+            count[1].scatter_add_(1, neighbour, weight * sign)
+        with torch.autocast(c.device.type, enabled=False):
+            logs.append(count[0] @ rest.real.to(c.dtype))
+            phases.append(count[1] @ rest.imag.to(c.dtype))
+    sums, squares = directions.double().sum(1, keepdim=True), directions.double().square().sum(1, keepdim=True)
+    log = torch.cat(logs) - variance / 2 * squares * t.square()
+    phase = torch.cat(phases) * t.sign() + mean * sums * t
+    return torch.polar(log.exp(), phase).to(torch.promote_types(directions.dtype, torch.complex64))
+
+
+BLOCK, KNOTS = 256, 4096  # directions processed at a time; intervals between 0 and the largest |c_j|
+
+
+def _tabulate(distribution, knots=8192):
+    """log φ(t) − i mean t + variance t² / 2 at equally spaced t from 0 to 8 / standard deviation.
+
+    Returns the table, the spacing of t, the mean and the variance; by quadrature over the density.
+    """
+    law = type(distribution)(*(v.double().reshape(()) for v in (distribution.loc, distribution.scale, distribution.p)))
+    whole = law.support is constraints.real
+    start = law.loc if whole else law.loc.clamp_min(0)
+    (step, step_weight), (share, weight) = special.infinite_rule(law, 3000), special.finite_rule(law.loc, 400)
+    width = start.minimum(law.scale * (40 * law.p) ** (1 / law.p))  # farther left the density is nil
+    left = (start - step, step_weight) if whole else (start - width * share, width * weight)
+    x, weight = torch.cat([start + step, left[0]]), torch.cat([step_weight, left[1]])
+    weight = weight * law._log_prob(x).exp()
+    atom = 0 * law.loc if whole else law._cdf(0 * law.loc)  # P(x = 0)
+    mean, variance = law.mean, law.variance
+    spacing = 8 / standard_deviation(law) / (knots - 1)
+    t = torch.arange(knots, dtype=x.dtype, device=x.device) * spacing
+    angles = (block.unsqueeze(-1) * (x - mean) for block in t.split(256))  # 3400 points each
+    atom = torch.polar(atom, -mean * t)
+    phi = torch.cat([torch.complex(a.cos() @ weight, a.sin() @ weight) for a in angles]) + atom  # of x - mean
+    check_mass(distribution, phi[0].real)
+    turns = (phi[1:] * phi[:-1].conj()).angle()
+    phase = torch.cat([turns.new_zeros(1), turns.cumsum(0)])
+    return torch.complex(phi.abs().clamp_min(1e-30).log() + variance * t**2 / 2, phase), spacing, mean, variance
+
+
+def check_mass(distribution, mass):
+    """ValueError if quadrature does not find the whole mass of a law."""
+    if not abs(mass - 1) < 1e-4:
+        raise ValueError(f"the density of {distribution} is too narrow to be tabulated: it sums to {mass:.3g}")
+
+
+def standard_deviation(distribution):
+    """In float64; ValueError where it is all but zero: features and characteristic functions are measured in it."""
+    deviation = distribution._moments()[1].sqrt()
+    if not (deviation > 1e-30).all():
+        raise ValueError(f"the variance of {distribution} is too small for a float")
+    return deviation
+
+
+_memory = weakref.WeakKeyDictionary()
+
+
+def remembered(distribution, key, compute):
+    """compute(), done once per distribution object and key."""
+    known = _memory.setdefault(distribution, {})
+    if key not in known:
+        with torch.inference_mode(False), torch.no_grad():
+            known[key] = compute()
+    return known[key]

@@ -1,0 +1,117 @@
+"""What decides a run: `PretrainConfig`."""
+
+import dataclasses
+import math
+import typing
+
+import torch
+
+from ..data import DATASETS
+from ..distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian, unit_variance_scale
+from ..numerics.arguments import SHAPE
+
+REGULARIZERS = ("rdmreg", "rgg_cf", "sigreg", "none")
+
+
+def _option(default, text):
+    return dataclasses.field(default=default, metadata={"help": text})
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """Configuration of a run; the defaults are the minimal example's. Each field is an option of the command line.
+
+    Raises:
+        ValueError: for a value that is not allowed; the message names the field.
+    """
+
+    dataset: str = _option("shapes", "shapes (made on the spot), cifar100, or folder (train/<class>/*, test/<class>/*)")
+    data_dir: str | None = _option(None, "folder of the data; else the variable RLPJEPA_DATA, else data/")
+    backbone: str = _option("resnet18", "name of a timm model, or 'pixels' for no encoder at all")
+    cifar_stem: bool = _option(False, "3x3 stem without pooling in place of a ResNet's 7x7 stem")
+    dim: int = _option(512, "width of the projector and of its output")
+    p: float = _option(1.0, f"shape of the target, in {SHAPE}: 1 Laplace, 2 Gauss")
+    mu: float = _option(0.0, "mean shift of the target before rectification; lower is sparser")
+    rectify: bool = _option(True, "end the projector in a ReLU and rectify the target; without, this is LpJEPA")
+    rectify_target: bool | None = _option(None, "whether the target is rectified; None: if the projector is")
+    regularizer: str = _option(
+        "rdmreg", "rdmreg (Eq. 13), rgg_cf (one-sample), sigreg (Eq. 7: target N(0, I) whatever p and mu) or none"
+    )
+    num_projections: int = _option(256, "random directions per step")
+    direction_size: int | None = _option(None, "coordinates that a direction mixes, drawn for each; None: all")
+    invariance_weight: float = _option(25.0, "weight of the invariance term")
+    regularizer_weight: float = _option(125.0, "weight of the regularizer")
+    coordinate_weight: float = _option(
+        0.0, "weight of matching each coordinate to the target's quantiles (125 alpha in chapter 05)"
+    )
+    batch_size: int = _option(256, "images per step, two views each; a last, shorter batch is dropped")
+    epochs: int = _option(100, "passes over the training images; 0 evaluates the network as it was initialised")
+    lr: float = _option(1e-3, "AdamW's learning rate")
+    schedule: str = _option("constant", "learning rate over the run: constant, or cosine (down to zero)")
+    weight_decay: float = _option(1e-4, "AdamW's weight decay")
+    seed: int = _option(0, "seed of everything random in the run")
+    device: str = _option("auto", "auto (CUDA if there is one, else CPU), cpu, cuda or mps")
+    cuda_graph: bool = _option(False, "on CUDA, launch a step's kernels as one CUDA graph")
+    checkpoint_seconds: float = _option(60.0, "least time between two checkpoints; one is always written at the end")
+
+    def __post_init__(self):
+        def require(name, holds, allowed):
+            if not holds:
+                raise ValueError(f"{name} must be {allowed}, got {getattr(self, name)!r}")
+
+        for field in dataclasses.fields(self):
+            value, kinds = getattr(self, field.name), types_of(field)
+            good = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+            require(field.name, good, " or ".join("None" if k is type(None) else k.__name__ for k in kinds))
+            if isinstance(value, (int, float)):
+                require(field.name, math.isfinite(value), "finite")
+        require("dataset", self.dataset in DATASETS, f"one of {', '.join(DATASETS)}")
+        require("regularizer", self.regularizer in REGULARIZERS, f"one of {', '.join(REGULARIZERS)}")
+        require("schedule", self.schedule in ("constant", "cosine"), "constant or cosine")
+        require("device", self.device in ("auto", "cpu", "cuda", "mps"), "auto, cpu, cuda or mps")
+        require("p", SHAPE.check(self.p), f"in {SHAPE}")
+        require("lr", self.lr > 0, "positive")
+        for name in ("dim", "num_projections"):
+            require(name, getattr(self, name) >= 1, "at least 1")
+        size = self.direction_size
+        require("direction_size", size is None or 1 <= size <= self.dim, f"from 1 to dim ({self.dim})")
+        require("batch_size", self.batch_size >= 2, "at least 2: BatchNorm and the loss compare images with each other")
+        weights = ("weight_decay", "invariance_weight", "regularizer_weight", "coordinate_weight")
+        for name in ("epochs", "seed", "checkpoint_seconds", *weights):
+            require(name, getattr(self, name) >= 0, "at least 0")
+        require("seed", self.seed < 2**63, "less than 2**63")
+
+    @property
+    def rectified_target(self):
+        """Whether the target is rectified: as the projector is, unless the configuration says otherwise."""
+        return self.rectify if self.rectify_target is None else self.rectify_target
+
+    def target(self, device=None, dtype=torch.float32):
+        """The distribution that each coordinate of z is to follow: a `RectifiedGeneralizedGaussian`, or the
+        `GeneralizedGaussian` before rectification, with parameters on the device.
+        """
+        distribution = RectifiedGeneralizedGaussian if self.rectified_target else GeneralizedGaussian
+        loc, scale = (torch.full((), v, dtype=dtype, device=device) for v in (self.mu, unit_variance_scale(self.p)))
+        return distribution(loc, scale, self.p)
+
+    def expected_nonzero_fraction(self):
+        """Eq. 11's closed form for the target, per coordinate; None where no term of the loss has a rectified one."""
+        aimed = self.regularizer in ("rdmreg", "rgg_cf") and self.regularizer_weight or self.coordinate_weight
+        if not aimed or not self.rectified_target:
+            return None
+        return self.target(dtype=torch.float64).prob_active.item()
+
+
+def types_of(field):
+    """The types that a field of `PretrainConfig` accepts; a whole number passes for a float."""
+    kinds = typing.get_args(field.type) or (field.type,)
+    return (*kinds, int) if float in kinds else kinds
+
+
+def differences(options, config):
+    """The options (a dict, as in a checkpoint or a result) that differ from a configuration and change results."""
+    free = {"data_dir", "device", "cuda_graph", "checkpoint_seconds"}  # these do not change what is computed
+    known = {field.name: field.default for field in dataclasses.fields(PretrainConfig)}
+    there, here = known | options, dataclasses.asdict(config)
+    names = [name for name in sorted((there.keys() | here.keys()) - free) if there.get(name) != here.get(name)]
+    return ", ".join(f"{name} {there.get(name)!r} there, {here.get(name)!r} here" for name in names)

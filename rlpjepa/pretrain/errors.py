@@ -1,0 +1,42 @@
+"""What can go wrong in a run, in words that say what to do: errors become a `RunError` here, and nowhere else."""
+
+import contextlib
+
+import torch
+
+
+class RunError(Exception):
+    """A run that cannot start, go on or be resumed. The message says why, and what to do."""
+
+
+class InUseError(RunError):
+    """A run directory that another process is writing."""
+
+
+@contextlib.contextmanager
+def explained(config, device, run=None):
+    """Raise as `RunError` what goes wrong inside; with a run, inside of its training."""
+    try:
+        yield
+    except NotImplementedError as error:  # an operation that torch lacks on this device
+        raise RunError(f"device '{device.type}' lacks what this configuration needs: {error}") from error
+    except ValueError as error:
+        if run is None:
+            raise
+        hint = ". A lower lr may help." if "NaN" in str(error) else ""  # on the CPU the losses refuse NaN by themselves
+        raise RunError(f"training stopped at step {run.step + 1}: {error}{hint}") from error
+    except RuntimeError as error:
+        if is_out_of_memory(error) and run:
+            size = config.batch_size
+            raise RunError(f"out of memory with batch_size {size}: try batch_size {max(2, size // 2)}") from error
+        if is_out_of_memory(error):
+            raise RunError("out of memory: take a smaller network, or end what else is using the memory") from error
+        if "captur" in str(error):  # what CUDA and torch say of a graph that cannot be recorded
+            raise RunError(f"the step fails as a CUDA graph ({error}): try without cuda_graph") from error
+        raise
+
+
+def is_out_of_memory(error):
+    """Whether memory ran out: torch.OutOfMemoryError on CUDA; elsewhere only the message tells."""
+    texts = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in texts)
