@@ -26,7 +26,7 @@ from rlpjepa import (
     sample_rgg,
     unit_variance_scale,
 )
-from rlpjepa.pretrain import commit_of, processor
+from rlpjepa.pretrain.provenance import commit_of, processor
 
 P, MU, B, STEPS, SEEDS = 1.0, 0.0, 256, 1500, 5
 DIRECTIONS = {2: 64, 512: 256}  # N, for each D
