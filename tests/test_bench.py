@@ -2,21 +2,21 @@
 
 import importlib.util
 import sys
-from pathlib import Path
 
+import pytest
 import torch
 
-from rlpjepa import PretrainConfig, random_directions, rdmreg_loss
+from rlpjepa import random_directions, rdmreg_loss
+from rlpjepa.pretrain import PretrainConfig
 from tests.bench import __main__ as bench
-from tests.bench.plain import plain_rdmreg
+from tests.bench.plain import PlainTraining, plain_rdmreg
 
 TINY = PretrainConfig(backbone="test_byobnet", dim=8, batch_size=24, device="cpu")
 
 
-def test_every_row_of_the_step(monkeypatch, small_data, capsys):
-    monkeypatch.setattr(sys.modules["rlpjepa.pretrain"], "load_data", lambda *_: small_data)
+def test_every_row_of_the_step(capsys):
     table = bench.Table()
-    assert bench.bench_step(table, 2, 1, TINY)["data_md5"] == small_data.md5
+    assert "threads" in bench.bench_step(table, 2, 1, TINY)["hardware"]
     names = [
         "step, plain", "step, rlpjepa", "step, rlpjepa, against the plain step", "step, share of two views and loss",
         "step, share of the optimizer", "matrix product, 10^12 operations", "step, rlpjepa, its time over the floor",
@@ -34,19 +34,23 @@ def test_every_row_of_the_loss(capsys):
     assert "loss, N = 8192, its time over the floor" in capsys.readouterr().out
 
 
-def test_whole_run_is_timed_from_the_start_of_its_process(monkeypatch, tmp_path):
-    def run(command, check):
-        assert command[:4] == [sys.executable, "-m", "rlpjepa.pretrain", "--epochs"] and check
-        folder = Path(command[command.index("--run-dir") + 1])
-        folder.mkdir()
-        final = '{"encoder_knn": 0.25, "encoder_probe": 0.5}'
-        (folder / "result.json").write_text(f'{{"final": {final}, "provenance": {{"commit": "c"}}}}')
-
-    monkeypatch.setattr(bench.subprocess, "run", run)
+@pytest.mark.slow
+def test_whole_run_is_timed_from_the_start_of_its_process():
     table = bench.Table()
-    assert bench.bench_whole(table, "--epochs 3") == {"commit": "c"}
-    assert list(table.rows) == [f"whole run, --epochs 3{end}" for end in ("", ", encoder_knn", ", encoder_probe")]
-    assert [row["median"] for row in table.rows.values()][1:] == [0.25, 0.5]
+    options = "--backbone test_byobnet --dim 8 --epochs 0 --device cpu"
+    assert "versions" in bench.bench_whole(table, options)
+    assert list(table.rows) == [f"whole run, {options}{end}" for end in ("", ", encoder_knn", ", encoder_probe")]
+    seconds, *accuracies = (row["median"] for row in table.rows.values())
+    assert seconds > 1 and all(0.05 < accuracy < 1 for accuracy in accuracies)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere starting workers takes longer than the step")
+def test_loader_workers_draw_the_plain_views(small_data):
+    plain = PlainTraining(small_data, torch.device("cpu"), batch_size=24)
+    before = [weight.clone() for weight in plain.model.parameters()]
+    plain.steps(2, workers=1)
+    assert any((a != b).any() for a, b in zip(before, plain.model.parameters()))
 
 
 def test_plain_loss_and_ours_agree(generator):

@@ -7,20 +7,21 @@ import argparse
 import dataclasses
 import importlib.util
 import json
+import os
 import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rlpjepa import PretrainConfig, random_directions, rdmreg_loss, sample_rgg, two_views
-from rlpjepa.pretrain import Run, choose_device, train_step
+from rlpjepa import random_directions, rdmreg_loss, sample_rgg
+from rlpjepa.pretrain import PretrainConfig
+from rlpjepa.pretrain.run import Run, choose_device
 from tests.bench.memory import peak
 from tests.bench.plain import PlainTraining, plain_rdmreg, plain_sample_rgg
 
@@ -125,10 +126,11 @@ def bench_memory(table, device):
         table.row(f"loss, N = {n}, B = {size}, peak memory", [peak(device, size, 512, n)], "MiB", 0)
 
 
-def bench_step(table, rounds, steps, config):
+def bench_step(table, rounds, steps, config, workers=0):
     """The whole training step beside the minimal example's, and beside the arithmetic that it cannot do without.
 
-    On CUDA also as one CUDA graph, and both with the 3x3 stem.
+    With loader workers the minimal example draws its views in so many processes beside. On CUDA ours also as one CUDA
+    graph, and both with the 3x3 stem.
     """
     runs = {"rlpjepa": config}
     if choose_device(config.device).type == "cuda":
@@ -137,37 +139,46 @@ def bench_step(table, rounds, steps, config):
             runs[f"{name}, CUDA graph"] = dataclasses.replace(runs[name], cuda_graph=True)
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
         runs = {name: Run(config, Path(folder)) for name, config in runs.items()}
+        for run in runs.values():
+            run.order.copy_(torch.randperm(len(run.order)))
+            run.model.train()
         run = runs["rlpjepa"]
         plain = PlainTraining(run.data, run.device, config.batch_size)
-        size, device, n = config.batch_size, run.device, len(run.data.train_images)
-        generator = torch.Generator().manual_seed(0)
+        size, device = config.batch_size, run.device
         z = torch.rand(2, size, config.dim, device=device, requires_grad=True)
         side = 2048 if device.type == "cpu" else 8192
-        matrix = torch.randn(side, side, device=device, dtype=torch.bfloat16 if run.bfloat16 else torch.float32)
-
-        def step(run):
-            return train_step(run, torch.randint(n, (size,), device=device))
+        precision = torch.bfloat16 if "bfloat16" in run.provenance["precision"] else torch.float32
+        matrix = torch.randn(side, side, device=device, dtype=precision)
 
         def data():
-            run.data.normalize(two_views(run.data.train_images[:size], generator=generator))
+            run.data.views(run.order[:size], generator=run.generator)
 
         def loss():
-            rdmreg_loss(z, sample_rgg(z.shape[1:], device=device)).backward()
+            run.objective(z, run.model)["loss"].backward()
 
         operations = {}  # of the convolutions and matrix products of a step
         for stem in {run.config.cifar_stem for run in runs.values()}:
             with FlopCounterMode(display=False) as counter:
-                step(next(run for run in runs.values() if run.config.cifar_stem == stem))
+                next(run for run in runs.values() if run.config.cifar_stem == stem).compute_step()
             operations[stem] = counter.get_total_flops()
 
         table.title(f"step: ResNet-18, {size} images, {run.provenance['precision']}")
         parts = {"data": data, "loss": loss, "optimizer": run.optimizer.step, "product": lambda: matrix @ matrix}
-        own = {name: partial(step, run) for name, run in runs.items()}
-        times = alternate({"plain": plain.step, **own, **parts}, rounds, steps, device)
-        for name in ("plain", *runs):
+        functions = {"plain": plain.step, **{name: run.take_step for name, run in runs.items()}, **parts}
+        times = alternate(functions, rounds, steps, device)
+        plain_names = ["plain"]
+        if workers:
+            plain_names.append(f"plain, {workers} loader workers")
+            # A start of its own each round, and long enough that what the workers draw ahead counts little.
+            length = 16 if device.type == "cpu" else 100
+            times[plain_names[1]] = [
+                seconds(lambda: plain.steps(length, workers), device) / length for _ in range(rounds)
+            ]
+        for name in (*plain_names, *runs):
             table.row(f"step, {name}", [size / t for t in times[name]], "images/s", 0)
-        for name in runs:
-            table.ratio(f"step, {name}, against the plain step", times["plain"], times[name])
+        for slow in plain_names:
+            for name in runs:
+                table.ratio(f"step, {name}, against the {slow} step", times[slow], times[name])
         percent = {name: [100 * t / whole for t, whole in zip(times[name], times["rlpjepa"])] for name in parts}
         share = [d + e for d, e in zip(percent["data"], percent["loss"], strict=True)]
         table.row("step, share of two views and loss", share, "%", 1)
@@ -186,7 +197,7 @@ def bench_whole(table, arguments):
         start = time.perf_counter()
         subprocess.run(command, check=True)
         wall = time.perf_counter() - start
-        result = json.loads(Path(folder, "run", "result.json").read_text())
+        result = json.loads(Path(folder, "run", "result.json").read_text(encoding="utf-8"))
     table.title(f"whole run: {arguments}")
     table.row(f"whole run, {arguments}", [wall], "s", 1)
     for name in ("encoder_knn", "encoder_probe"):
@@ -216,11 +227,12 @@ def main():
         bench_loss(table, options.rounds, device)
         if device.type == "cuda" or (device.type == "cpu" and sys.platform == "linux"):
             bench_memory(table, device)
-        provenance = bench_step(table, options.rounds, options.steps, config)
+        workers = os.cpu_count() if sys.platform == "linux" else 0  # elsewhere starting them takes longer than the step
+        provenance = bench_step(table, options.rounds, options.steps, config, workers)
     print(f"{provenance['hardware']}, torch {torch.__version__}")
     if options.out:
         record = {"command": f"python -m tests.bench {command}", "provenance": provenance, "rows": table.rows}
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+        options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -69,24 +69,37 @@ class PlainTraining:
 
     def __init__(self, data, device, batch_size=256):
         self.device = device
-        views = TwoViews(data.train_images.cpu(), data.mean, data.std)
-        self.loader = torch.utils.data.DataLoader(views, batch_size, shuffle=True, drop_last=True)
+        self.views, self.batch_size = TwoViews(data.train_images.cpu(), data.mean, data.std), batch_size
         self.batches = iter(())
         self.model = PlainNetwork().to(device)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, weight_decay=1e-4)
         self.half = self.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half)
 
-    def load(self):
-        """The next batch: two tensors (B, 3, 32, 32)."""
-        batch = next(self.batches, None)
-        if batch is None:
-            self.batches = iter(self.loader)
-            batch = next(self.batches)
-        return batch
+    def loader(self, workers=0):
+        """Batches of an epoch, two tensors (B, 3, 32, 32) each; so many workers draw the views, or this process."""
+        options = {"shuffle": True, "drop_last": True, "num_workers": workers}
+        return torch.utils.data.DataLoader(self.views, self.batch_size, **options)
+
+    def steps(self, count, workers):
+        """So many steps, with an epoch's start and loader workers."""
+        done = 0
+        while done < count:
+            for batch in self.loader(workers):
+                self.update(batch)
+                done += 1
+                if done == count:
+                    break
 
     def step(self):
-        x1, x2 = (x.to(self.device) for x in self.load())
+        batch = next(self.batches, None)
+        if batch is None:
+            self.batches = iter(self.loader())
+            batch = next(self.batches)
+        return self.update(batch)
+
+    def update(self, batch):
+        x1, x2 = (x.to(self.device) for x in batch)
         self.optimizer.zero_grad()
         with torch.autocast(self.device.type, torch.float16, enabled=self.half):
             z1, z2 = self.model(x1), self.model(x2)
