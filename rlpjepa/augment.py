@@ -30,6 +30,11 @@ def two_views(images, *, generator=None):
 
     Raises:
         ValueError: if images is not a uint8 tensor of shape (B, 3, H, W).
+
+    Example:
+        >>> views = two_views(make_shapes(20, 20).train_images)
+        >>> views.shape, torch.equal(views[0], views[1])
+        (torch.Size([2, 20, 3, 32, 32]), False)
     """
     return draw_views(images, 2, generator)
 

@@ -18,7 +18,15 @@ IMAGE_SIZE = 32
 
 
 class DataError(Exception):
-    """A data folder that is missing, incomplete or damaged. The message says which, and what to do."""
+    """A data folder that is missing, incomplete or damaged. The message says which, and what to do.
+
+    Example:
+        >>> try:
+        ...     load_data("folder", "a folder that is not there")
+        ... except DataError as error:
+        ...     print("one folder of images per class" in str(error))
+        True
+    """
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # tensors compare entry by entry
@@ -31,6 +39,11 @@ class ImageData:
         classes: the names of the classes.
         mean, std: per-channel mean and standard deviation of the training images scaled to [0, 1], three floats each.
         md5: checksum of what the data was read from, by name.
+
+    Example:
+        >>> data = make_shapes(40, 20)
+        >>> data.classes[data.train_labels[2]], data.views(torch.tensor([2, 3, 4])).shape  # two views of three images
+        ('target', torch.Size([2, 3, 3, 32, 32]))
     """
 
     train_images: torch.Tensor
@@ -96,6 +109,11 @@ def load_data(dataset="shapes", data_dir=None):
     Raises:
         ValueError: for an unknown dataset.
         DataError: if the files are missing, incomplete or damaged.
+
+    Example:
+        >>> data = load_data("shapes")
+        >>> data.train_images.shape, len(data.classes)
+        (torch.Size([6000, 3, 32, 32]), 20)
     """
     if dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, got {dataset!r}")
@@ -168,6 +186,11 @@ def make_shapes(n_train=6000, n_test=2000, seed=0):
 
     Raises:
         ValueError: if there are fewer training or test images than classes, or if a number is not whole.
+
+    Example:
+        >>> data = make_shapes(60, 20)
+        >>> data.train_images.shape, data.train_labels.bincount().tolist() == 20 * [3]
+        (torch.Size([60, 3, 32, 32]), True)
     """
     check_counts(n_train=n_train, n_test=n_test)
     for name, count in (("n_train", n_train), ("n_test", n_test)):

@@ -25,6 +25,11 @@ def extract_features(model, data, images, batch_size=500):
     Returns:
         What the model returns, for all images, float32: for a `RectifiedLpJEPA` (encoder features (N, width of the
         backbone's output), projector output (N, dim)).
+
+    Example:
+        >>> data = make_shapes(40, 20)
+        >>> extract_features(lambda x: x.mean(dim=(2, 3)), data, data.test_images).shape  # the mean colour as features
+        torch.Size([20, 3])
     """
     modules = model.modules() if isinstance(model, torch.nn.Module) else ()
     modes, parts = {module: module.training for module in modules}, []
@@ -81,6 +86,11 @@ def knn_accuracy(train_x, train_y, test_x=None, test_y=None, k=20, temperature=0
     Raises:
         ValueError: if an argument is not of that kind, if there are not as many labels as features, or, on the CPU, if
             features hold NaN or infinity.
+
+    Example:
+        >>> x, y = torch.tensor([[1.0, 0.0], [9.0, 1.0], [0.0, 1.0], [0.1, 2.0]]), torch.tensor([0, 0, 1, 1])
+        >>> knn_accuracy(x, y, k=1)  # only the angle counts, not the length; each is judged by the other three
+        1.0
     """
     others = test_x is None
     if others:
@@ -112,6 +122,11 @@ def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations
     is free) is minimised by full-batch L-BFGS to convergence, so the number depends on no learning rate.
 
     Args, Raises: as `knn_accuracy`; at most ``max_iterations`` steps of L-BFGS.
+
+    Example:
+        >>> x, y = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]), torch.tensor([0, 0, 1, 1])
+        >>> probe_accuracy(x, y, torch.tensor([[-5.0], [0.5], [0.7]]), torch.tensor([0, 1, 1]))
+        1.0
     """
     train_y, test_y = _check(train_x, train_y, test_x, test_y)
     train_x, test_x = train_x.detach().float(), test_x.detach().float()
@@ -161,12 +176,22 @@ def _check(train_x, train_y, test_x, test_y):
 
 
 def l0_fraction(z):
-    """Fraction of NON-zero entries, E‖z‖₀ / D, the left-hand side of Eq. 11: (..., D) -> float in [0, 1]."""
+    """Fraction of NON-zero entries, E‖z‖₀ / D, the left-hand side of Eq. 11: (..., D) -> float in [0, 1].
+
+    Example:
+        >>> l0_fraction(torch.tensor([[0.0, 2.0], [0.0, 0.0]]))
+        0.25
+    """
     return (z != 0).float().mean().item()
 
 
 def dead_fraction(z, threshold=1e-3):
-    """Fraction of coordinates that are dead: non-zero on fewer than ``threshold`` of the samples. (N, D) -> float."""
+    """Fraction of coordinates that are dead: non-zero on fewer than ``threshold`` of the samples. (N, D) -> float.
+
+    Example:
+        >>> dead_fraction(torch.tensor([[0.0, 2.0], [0.0, 0.0]]))  # the first coordinate is always zero
+        0.5
+    """
     return ((z != 0).float().mean(dim=0) < threshold).float().mean().item()
 
 
@@ -181,6 +206,11 @@ def evaluate(model, data):
         dict of floats: encoder_knn, encoder_probe, projector_knn, projector_probe (accuracies on the test images),
         nonzero_fraction and dead_fraction (of the projector's output on the test images). For a model that returns one
         tensor: knn, probe and nonzero_fraction.
+
+    Example:
+        >>> result = evaluate(lambda x: x.mean(dim=(2, 3)), make_shapes(40, 20))  # the mean colour as features
+        >>> sorted(result)
+        ['knn', 'nonzero_fraction', 'probe']
     """
     train, test = (extract_features(model, data, images) for images in (data.train_images, data.test_images))
     return judge(train, test, data)

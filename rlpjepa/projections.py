@@ -33,6 +33,11 @@ def random_directions(n, d, *, orthogonal=False, size=None, device=None, dtype=N
     Raises:
         ValueError: if n or d is not a positive integer, if size is not one from 1 to d or comes with ``orthogonal``, or
             if dtype is not a floating one.
+
+    Example:
+        >>> c = random_directions(256, 512, size=8)
+        >>> (c != 0).sum(dim=1).unique().tolist(), torch.allclose(c.norm(dim=1), torch.ones(256))
+        ([8], True)
     """
     check_counts(n=n, d=d, **({} if size is None else {"size": size}))
     dtype = check_dtype(dtype)
@@ -59,6 +64,12 @@ class ProjectedMarginal(NamedTuple):
     atom: scalar, P(c·x = 0): the corner where both coordinates are zero (along an axis: where that one is).
     ridges: (2, *shape of y), the density from the axes, where only the first or only the second coordinate is positive.
     interior: (*shape of y), the density from the open quadrant.
+
+    Example:
+        >>> y = torch.linspace(1e-6, 40, 4001)
+        >>> marginal = projected_marginal(RectifiedGeneralizedGaussian(0.0, 1.0, 1.0), (0.6, 0.8), y)
+        >>> round((marginal.atom + torch.trapezoid(marginal.density, y)).item(), 3)
+        1.0
     """
 
     atom: torch.Tensor
@@ -86,6 +97,12 @@ def projected_marginal(distribution, direction, y):
 
     Raises:
         ValueError: if an argument is not of that kind, or not finite.
+
+    Example:
+        >>> rectified_laplace = RectifiedGeneralizedGaussian(0.0, 1.0, 1.0)  # zero with probability 1/2
+        >>> marginal = projected_marginal(rectified_laplace, (1.0, 1.0), torch.tensor(1.0))
+        >>> round(marginal.atom.item(), 3), round(marginal.density.item(), 3)  # 1/2 · 1/2, and 3/4 · exp(−1)
+        (0.25, 0.276)
     """
     if not isinstance(distribution, RectifiedGeneralizedGaussian) or distribution.batch_shape not in ((), (2,)):
         raise ValueError(f"distribution must be rectified, of batch_shape () or (2,), got {distribution}")

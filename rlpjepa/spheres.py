@@ -32,6 +32,11 @@ def lp_norm(x, p, dim=-1, keepdim=False):
     Raises:
         ValueError: if p is not a positive number, if x is not floating point, if dim is not a dimension of x or empty,
             or, on the CPU, if x holds NaN or infinity.
+
+    Example:
+        >>> x = torch.tensor([3.0, -4.0])
+        >>> [round(lp_norm(x, p).item(), 3) for p in (0.5, 1, 2, torch.inf)]
+        [13.928, 7.0, 5.0, 4.0]
     """
     check_p(p)
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
@@ -63,6 +68,11 @@ def sample_cone(n, d, p, *, device=None, dtype=None, generator=None):
         ValueError: if n or d is not a positive integer, p not a positive number or dtype not a floating one.
 
     Source: Barthe, Guédon, Mendelson and Naor (2005), "A probabilistic approach to the geometry of the ℓp^n-ball".
+
+    Example:
+        >>> u = sample_cone(1000, 3, p=0.5)
+        >>> u.shape, torch.allclose(lp_norm(u, 0.5), torch.ones(1000))
+        (torch.Size([1000, 3]), True)
     """
     options, dtype = check_draw(n, d, p, device, dtype)
     v, gamma = _draw(n, d, p, options, generator)
@@ -77,6 +87,12 @@ def sample_surface(n, d, p, *, device=None, dtype=None, generator=None):
     give number k the shape 1 in place of 1/p. A point is then kept with probability ‖g‖₂ / ‖g‖₁ ≥ 1/√d.
 
     Args, Returns, Raises: as for `sample_cone`. Any d: nothing here needs d ≤ 3, where one can see the result.
+
+    Example:
+        >>> cone, surface = sample_cone(50_000, 2, p=0.5), sample_surface(50_000, 2, p=0.5)
+        >>> corner = lambda u: (u.abs().amax(1) > 0.99).float().mean()  # the share of points close to a corner
+        >>> bool(corner(surface) > corner(cone))
+        True
     """
     options, dtype = check_draw(n, d, p, device, dtype)
     if p in (1, 2, math.inf):  # the two measures are equal
@@ -110,6 +126,11 @@ def surface_density(u, p):
     Raises:
         ValueError: as `lp_norm`, if d > 3 where the density is not 1, or, on the CPU, if a point is off the sphere by
             more than rounding explains.
+
+    Example:
+        >>> u = torch.tensor([[1.0, 0.0], [0.25, 0.25]])  # a corner for p = 1/2, and the point halfway to the next
+        >>> [round(value, 3) for value in surface_density(u, 0.5).tolist()]
+        [inf, 0.581]
     """
     if not isinstance(u, torch.Tensor) or not u.is_floating_point() or u.dim() == 0 or u.shape[-1] == 0:
         raise ValueError(f"u must be a floating-point tensor of shape (..., d), got {u!r}")
