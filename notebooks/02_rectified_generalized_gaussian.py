@@ -71,6 +71,7 @@ from rlpjepa.figures import COLORS, STYLE, show
 
 plt.rcParams.update(STYLE)  # how figures look
 torch.set_default_dtype(torch.float64)  # probabilities to many digits; no network is trained here
+torch.set_num_threads(1)  # for tensors as small as these, waiting for a second thread costs more than it saves
 
 LIMIT = 4  # standard errors
 

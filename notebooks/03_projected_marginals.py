@@ -1263,7 +1263,7 @@ assert deviations[-1] < deviations[0]
 #
 # A direction that is non-zero in $k$ random coordinates only is a random direction of a $k$-dimensional space, so its
 # shadow is as far from a Gaussian as one in $d = k$ dimensions, and the farther the smaller $k$ is. At $k = 1$ it is a
-# coordinate axis, where the shadow is RGG with all its zeros.
+# coordinate axis, where the shadow is RGG with all its zeros. `random_directions(n, d, size=k)` draws such directions.
 #
 # **Prediction.** At $\mu = 0$ the smaller $k$, the clearer the impostor with half the non-zero entries. At $\mu = -3$
 # it is the other way round: in a single coordinate hardly any of the draws of a batch are non-zero, and a shadow has to
@@ -1271,20 +1271,14 @@ assert deviations[-1] < deviations[0]
 
 
 # %%
-def sparse_directions(n, d, k, generator):
-    """(n, d) unit vectors in float32, each non-zero in k random coordinates."""
-    where = torch.rand(n, d, generator=generator).argsort(dim=1)[:, :k]
-    values = random_directions(n, k, dtype=torch.float32, generator=generator)
-    return torch.zeros(n, d, dtype=torch.float32).scatter_(1, where, values)
-
-
 B, d, N, mixed = 2048, 512, 32, (1, 4, 16, 64, 256, 512)
 dial, noise = {}, {}
 for mu in (0.0, -2.0, -3.0):
     generator, rows = torch.Generator().manual_seed(12), []
     for _ in range(4):
         batches = make_batches(mu, B, d, generator)
-        rows.append([compare(batches, sparse_directions(N, d, k, generator)) for k in mixed])
+        options = {"dtype": torch.float32, "generator": generator}
+        rows.append([compare(batches, random_directions(N, d, size=k, **options)) for k in mixed])
     floor, _, impostor = np.mean(rows, axis=0).T  # one value for each k
     each = np.array([row[..., 2] / row[..., 0] for row in np.array(rows)])  # (4, number of k)
     noise[mu] = each.std(axis=0, ddof=1) / 2 / each.mean(axis=0)  # relative, of a mean of four
@@ -1595,8 +1589,8 @@ check("03.5", atom_at)
 #
 # Cut a random permutation of all coordinates (`torch.randperm`) into $d/k$ pieces: one use of each coordinate. Repeat
 # until there are $n$ pieces, stack them as rows $(n, k)$, and put `random_directions(n, k)` there with `scatter_`, as
-# `sparse_directions` of section 6 does. For the open part take your balanced directions into the experiment of section
-# 6 and print $k\,a$ and $B\,a$ with every ratio, where $a$ is the active fraction.
+# `random_directions(n, d, size=k)` does inside. For the open part take your balanced directions into the experiment of
+# section 6 and print $k\,a$ and $B\,a$ with every ratio, where $a$ is the active fraction.
 #
 # </details>
 
