@@ -1,5 +1,6 @@
 """Pages that are made from data: the claims, the results, the speed, the reference of the module."""
 
+import importlib
 import inspect
 import json
 import statistics
@@ -225,9 +226,10 @@ CHAPTERS = {
     "Chapter 04: losses": ["losses"],
     "Chapter 05: network": ["model"],
     "Chapter 05: images and their views": ["data", "augment"],
-    "Chapter 05: training and evaluation": ["pretrain", "storage", "evaluate"],
+    "Chapter 05: training and evaluation": ["train", "evaluate", "pretrain"],
     "All chapters: figures": ["figures", "explore"],
 }
+BESIDES = {"evaluate": ["set_batchnorm_statistics"]}  # public, and not exported by `rlpjepa`
 FOREIGN = "Distribution, Module, Sequential, Exception, tuple"  # base classes whose members are not ours
 
 
@@ -236,7 +238,9 @@ def api_page():
     lines = [
         "# The module",
         "`rlpjepa` is the small module that the notebooks import. The names of chapters 01 to 05 can be imported from "
-        "`rlpjepa` itself: `from rlpjepa import rdmreg_loss, sample_rgg`. *[source]* beside a name shows its code.",
+        "`rlpjepa` itself: `from rlpjepa import rdmreg_loss, sample_rgg`; those of the loop, of whole runs and of the "
+        "figures from `rlpjepa.train`, `rlpjepa.pretrain` and `rlpjepa.figures`. *[source]* beside a name shows its "
+        "code.",
     ]
     for title, modules in CHAPTERS.items():
         there = [module for module in modules if find_spec(f"rlpjepa.{module}")]
@@ -247,7 +251,8 @@ def api_page():
 def module_reference(module):
     """A module's docstring, then what it gives to `rlpjepa`, in the order of its source, or else all that is public."""
     public = {name: getattr(rlpjepa, name) for name in rlpjepa.__all__}
-    names = [name for name, thing in public.items() if thing.__module__ == f"rlpjepa.{module}"]
+    listed = getattr(importlib.import_module(f"rlpjepa.{module}"), "__all__", ())
+    names = [name for name, thing in public.items() if thing.__module__ == f"rlpjepa.{module}" or name in listed]
     names.sort(key=lambda name: inspect.getsourcelines(public[name])[1])
     lines = [
         f".. automodule:: rlpjepa.{module}",
@@ -261,6 +266,8 @@ def module_reference(module):
             lines += [f".. autoclass:: {name}", "   :members:", f"   :inherited-members: {FOREIGN}", ""]
         else:
             lines += [f".. autofunction:: {name}", ""]
+    for name in BESIDES.get(module, ()):
+        lines += [f".. autofunction:: rlpjepa.{module}.{name}", ""]
     return "\n".join(["```{eval-rst}", *lines, "```"])
 
 
