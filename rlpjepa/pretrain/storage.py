@@ -1,5 +1,6 @@
 """What a run leaves on disk, so that neither a crash nor a full disk nor a second run can spoil it."""
 
+import io
 import json
 import os
 import re
@@ -46,7 +47,9 @@ def holds_run(run_dir):
 
 def save_checkpoint(run_dir, state):
     """Write ``checkpoint.pt``; on an error, or if the process is killed, the old one stays as it was."""
-    write_atomically(Path(run_dir) / "checkpoint.pt", lambda file: torch.save(state, file))
+    content = io.BytesIO()  # straight into a file, torch.save hides an OSError (a full disk) behind an error of its own
+    torch.save(state, content)
+    write_atomically(Path(run_dir) / "checkpoint.pt", content.getbuffer())
 
 
 def load_checkpoint(run_dir, map_location=None):
@@ -73,14 +76,11 @@ def load_tensors(path, map_location=None):
 
 
 def write_atomically(path, content):
-    """Write a file (bytes, text, or a function that fills it), which then holds its old content or all of the new."""
+    """Write a file (bytes or text), which then holds its old content or all of the new."""
     temporary = path.with_name(path.name + ".part")
     try:
         with open(temporary, "wb") as file:
-            if callable(content):
-                content(file)
-            else:
-                file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
