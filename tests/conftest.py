@@ -1,7 +1,12 @@
+import dataclasses
+
 import pytest
 import torch
 
 from rlpjepa import make_shapes
+from rlpjepa.pretrain import pretrain
+
+from .harness import TINY, write_folder
 
 
 def pytest_collection_modifyitems(items):
@@ -9,6 +14,12 @@ def pytest_collection_modifyitems(items):
         # nbval waits only 5 s for the output of a cell that is still computing, whatever its cell timeout.
         if hasattr(item, "output_timeout"):
             item.output_timeout = 300
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Threads that share tiny tensors wait for each other, on a busy machine ten times as long as one computes."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -20,6 +31,21 @@ def generator():
 def small_data():
     """A few of the embedded images: 120 for training, 40 for testing."""
     return make_shapes(120, 40)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory, small_data):
+    """A configuration of two epochs of 15 steps, whose data is a folder: 120 images for training, 8 for testing."""
+    folder = tmp_path_factory.mktemp("data")
+    write_folder(folder, small_data, test=8)
+    return dataclasses.replace(TINY, data_dir=str(folder))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, tiny):
+    """(folder, result, model) of a run of that configuration; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    return folder, *pretrain(tiny, folder, progress=False)
 
 
 @pytest.fixture

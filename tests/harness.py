@@ -1,0 +1,86 @@
+"""What the tests of `rlpjepa.pretrain` share: a tiny run, which can be watched and stopped at any step."""
+
+import json
+
+import torch
+from PIL import Image
+
+from rlpjepa.data import ImageData
+from rlpjepa.pretrain import PretrainConfig
+from rlpjepa.pretrain.run import Run
+
+TINY = PretrainConfig(
+    dataset="folder", backbone="test_byobnet", dim=8, batch_size=8, epochs=2, num_projections=8, device="cpu",
+    checkpoint_seconds=0,
+)  # fmt: skip
+LOGGED = [10, 15, 25, 30]  # the steps with a log entry and, as checkpoint_seconds is 0, a checkpoint
+
+
+def write_folder(folder, data, train=120, test=40):
+    """The first images of some data as PNG files of two classes."""
+    for part, count in (("train", train), ("test", test)):
+        for name in ("even", "odd"):
+            (folder / part / name).mkdir(parents=True)
+        for k, image in enumerate(getattr(data, f"{part}_images")[:count]):
+            path = folder / part / ("odd" if k % 2 else "even") / f"{k:03}.png"
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
+
+
+class Watched(Run):
+    """A run that calls ``before(run)`` ahead of every step."""
+
+    def __init__(self, config, run_dir, before=lambda run: None):
+        super().__init__(config, run_dir)
+        self.before = before
+
+    def compute_step(self):
+        self.before(self)
+        super().compute_step()
+
+
+def train_run(config, run_dir, before=lambda run: None, resume=False, kind=Watched):
+    """Train as `pretrain` does, but without the evaluation; returns the run."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        run = kind(config, run_dir, before)
+        if resume:
+            run.restore()
+        run.train(progress=False)
+    return run
+
+
+def stop_at(step):
+    """Ctrl-C just before the given step, counted from 1."""
+
+    def interrupt(run):
+        if run.step + 1 == step:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+class Recorded(ImageData):
+    """Data that notes which images are asked for: ``Recorded(**vars(data))``."""
+
+    def __init__(self, **parts):
+        super().__init__(**parts)
+        object.__setattr__(self, "batches", [])
+
+    def views(self, index, *arguments, **options):
+        self.batches.append(index)
+        return super().views(index, *arguments, **options)
+
+
+def log_of(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def untimed(lines):
+    """Log entries or epochs without what the clock decides."""
+    return [{name: value for name, value in line.items() if name != "images_per_second"} for line in lines]
+
+
+def same(a, b):
+    """Whether two state dicts agree bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
