@@ -2,11 +2,10 @@
 
 import difflib
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .numerics.arguments import check_counts
+from .numerics.arguments import check_counts, without_autocast
 
 
 class RectifiedLpJEPA(nn.Module):
@@ -24,6 +23,11 @@ class RectifiedLpJEPA(nn.Module):
 
     Raises:
         ValueError: for an unknown backbone, or ``cifar_stem`` on a network without a ResNet's stem.
+
+    Example:
+        >>> features, z = RectifiedLpJEPA("pixels", dim=16)(torch.rand(4, 3, 32, 32))
+        >>> features.shape, z.shape, bool((z >= 0).all())
+        (torch.Size([4, 3072]), torch.Size([4, 16]), True)
     """
 
     def __init__(self, backbone="resnet18", dim=512, rectify=True, cifar_stem=False):
@@ -84,7 +88,7 @@ class FullPrecisionLinear(nn.Linear):
     """A linear layer that ignores autocast: half precision would round z to three digits before the loss sees it."""
 
     def forward(self, x):
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             return super().forward(x.to(self.weight.dtype))
 
 

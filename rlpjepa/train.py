@@ -3,6 +3,8 @@
 What it reaches: RESULTS
 """
 
+import contextlib
+
 import torch
 
 from .data import ImageData, unlabelled
@@ -19,10 +21,16 @@ def train_step(model, views, objective, optimizer):
 
     Returns:
         What the objective returned, without gradients.
+
+    Example:
+        >>> model, views = RectifiedLpJEPA("pixels", dim=8), make_shapes(20, 20).views(torch.arange(10))
+        >>> terms = lambda z, model: objective(z, rdmreg_loss(z, sample_rgg(z.shape[1:], mu=-1.0)))
+        >>> sorted(train_step(model, views, terms, torch.optim.AdamW(model.parameters())))
+        ['coordinate', 'invariance', 'loss', 'regularizer']
     """
     # 1. Network. All views pass together, so that BatchNorm sees one batch.
     images = views.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (V B, 3, H, W)
-    with torch.autocast(views.device.type, torch.bfloat16, enabled=has_fast_bfloat16(views.device)):
+    with fast_arithmetic(views.device):
         output = model(images)
     z = output if isinstance(output, torch.Tensor) else output[-1]  # (V B, D)
     z = z.unflatten(0, views.shape[:2])  # (V, B, D)
@@ -53,6 +61,13 @@ def train(model, data, objective, optimizer, *, steps, batch_size=256, generator
 
     Raises:
         ValueError: if there are fewer images than batch_size.
+
+    Example:
+        >>> model = RectifiedLpJEPA("pixels", dim=8)
+        >>> terms = lambda z, model: objective(z, rdmreg_loss(z, sample_rgg(z.shape[1:], mu=-1.0)))
+        >>> optimizer = torch.optim.AdamW(model.parameters())
+        >>> train(model, make_shapes(40, 20), terms, optimizer, steps=3, batch_size=20)["loss"].shape
+        torch.Size([3])
     """
     data = data if isinstance(data, ImageData) else unlabelled(data)
     count, device = len(data.train_images), data.train_images.device
@@ -68,6 +83,11 @@ def train(model, data, objective, optimizer, *, steps, batch_size=256, generator
         views = data.views(batch, generator=generator)  # (2, B, 3, H, W)
         history.append(train_step(model, views, objective, optimizer))
     return {name: torch.stack([parts[name] for parts in history]) for name in (history[0] if history else ())}
+
+
+def fast_arithmetic(device):
+    """Context in which a network computes in bfloat16, where the device is fast in it; its weights stay float32."""
+    return torch.autocast(device.type, torch.bfloat16) if has_fast_bfloat16(device) else contextlib.nullcontext()
 
 
 def has_fast_bfloat16(device):

@@ -1,5 +1,6 @@
 """What public functions accept: numbers and tensors are checked here, once, and brought to one form."""
 
+import contextlib
 import functools
 import math
 import numbers
@@ -100,6 +101,12 @@ def refuse_second_derivative():
 
 def full_precision(x):
     return x if x.dtype == torch.float64 else x.float()
+
+
+def without_autocast(x):
+    """Context in which autocast does not round what is computed on x's device. (Not every device has autocast.)"""
+    has_autocast = torch.amp.is_autocast_available(x.device.type)
+    return torch.autocast(x.device.type, enabled=False) if has_autocast else contextlib.nullcontext()
 
 
 def check_tensors(**named):

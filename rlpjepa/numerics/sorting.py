@@ -4,7 +4,7 @@ import importlib.util
 
 import torch
 
-from .arguments import refuse_second_derivative
+from .arguments import refuse_second_derivative, without_autocast
 
 BLOCK = 2**22  # projected values that are held at a time
 
@@ -17,7 +17,7 @@ class SlicedDistance(torch.autograd.Function):
         views, size, d = z.shape
         rows = z.reshape(-1, d)  # one matrix product for all views
         total, gradient = z.new_zeros(()), torch.zeros_like(rows)
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z):
             for block in directions.split(max(1, BLOCK // len(rows))):
                 # A row per direction and view, since sorting is fastest along contiguous memory.
                 values, order = sort_rows((block @ rows.T).unflatten(1, (views, size)))  # (n, V, B)

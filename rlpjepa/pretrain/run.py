@@ -155,8 +155,10 @@ class Run:
             set_batchnorm_statistics(self.model, self.data)
         self.model.train()
         self.logged_at = time.perf_counter()
+        deterministic = torch.backends.cudnn.deterministic
         with (
             explained(self.config, self.device, self),
+            torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=deterministic),  # fixed shapes
             tqdm(total=self.total_steps, initial=self.step, unit="step", disable=hidden) as bar,
         ):
             while self.step < self.total_steps:
@@ -281,6 +283,8 @@ class Run:
     def is_time_to_save(self):
         """Whether the last checkpoint is old enough, by rank 0's clock."""
         due = time.perf_counter() - self.saved_at >= self.config.checkpoint_seconds
+        if parallel.world_size() == 1:
+            return due
         return bool(parallel.broadcast(torch.tensor(float(due), device=self.device)))
 
     def save(self):

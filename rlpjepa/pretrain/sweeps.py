@@ -1,6 +1,6 @@
 """Many runs from one file, of which each is done once, by one process or by several side by side."""
 
-import os
+import itertools
 import re
 import sys
 import tomllib
@@ -91,7 +91,7 @@ class Workers:
 
     def __enter__(self):
         self.root.mkdir(parents=True, exist_ok=True)
-        self.lock = next(lock for lock in map(self._take, range(os.getpid() + 1)) if lock)
+        self.lock = next(lock for lock in map(self._take, itertools.count()) if lock)
         return self
 
     def __exit__(self, *_):
