@@ -34,11 +34,14 @@ $(ENV): pyproject.toml constraints.txt
 lab: $(ENV)
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
 
+# Files side by side, one thread each: small tensors gain nothing from a second one.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
 test: $(ENV)
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-current-env --nbval-cell-timeout=600 $(ARGS)
 
 test-fast: $(ENV)
-	$(BIN)/python -m pytest -m "not slow" tests $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" tests $(ARGS)
 
 lint: $(ENV)
 	$(BIN)/ruff check .
