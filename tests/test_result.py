@@ -1,0 +1,250 @@
+"""What a run keeps: descriptions of the features, the network, the commit; and what is added to older results."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy
+import pytest
+import scipy.special
+import scipy.stats
+import torch
+
+import rlpjepa
+from rlpjepa.data import load_folder
+from rlpjepa.evaluate import extract_features
+from rlpjepa.pretrain import PretrainConfig, RunError, load_run
+from rlpjepa.pretrain.add import add_descriptions, main
+from rlpjepa.pretrain.describe import describe_features, effective_rank
+from rlpjepa.pretrain.provenance import commit_of
+from rlpjepa.pretrain.storage import load_checkpoint, read_result
+
+from .harness import same
+
+RESULTS = Path(__file__).parents[1] / "notebooks" / "results"
+DESCRIPTIONS = ["active_share", "effective_rank", "histogram", "nonzero_counts"]
+
+
+def features(n=300, d=130, nonzero=0.3):
+    """Sparse features; the last two coordinates are zero everywhere."""
+    z = torch.randn(n, d, generator=torch.Generator().manual_seed(0)) - scipy.stats.norm.isf(nonzero)
+    z[:, -2:] = 0
+    return z.relu()
+
+
+def integral(histogram, name):
+    return (numpy.array(histogram[name]) * numpy.diff(histogram["edges"])).sum()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# descriptions of the features
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({"mu": -1.0}, scipy.stats.laplace(-1, 0.5**0.5)),
+        ({"p": 2.0, "mu": 0.5}, scipy.stats.norm(0.5)),
+        ({"p": 0.5, "regularizer": "rgg_cf"}, scipy.stats.gennorm(0.5, 0, (scipy.special.gamma(2) / 120) ** 0.5)),
+        ({"p": 2.0, "mu": 0.5, "rectify": False}, scipy.stats.norm(0.5)),
+        ({"regularizer": "none", "coordinate_weight": 1.0}, scipy.stats.laplace(0, 0.5**0.5)),
+        ({"regularizer": "sigreg", "mu": -1.0}, scipy.stats.norm(0, 1)),  # whatever p and mu
+    ],
+    ids=str,
+)
+def test_histogram_and_the_targets_density(change, wanted):
+    histogram = describe_features(features(), PretrainConfig(**change))["histogram"]
+    edges = numpy.array(histogram["edges"])
+    signed = change.get("rectify") is False or change.get("regularizer") == "sigreg"
+    assert edges[-1] == pytest.approx(wanted.isf(0.001 * wanted.sf(0)), abs=1e-4)
+    assert edges[0] == pytest.approx(2 * wanted.mean() - edges[-1] if signed else 0, abs=1e-4)
+    density = numpy.diff(wanted.cdf(edges)) / numpy.diff(edges)
+    numpy.testing.assert_allclose(histogram["target"], density, rtol=2e-3, atol=2e-5)
+    z = features().numpy()
+    counts, _ = numpy.histogram(z[z != 0], edges)
+    numpy.testing.assert_allclose(histogram["density"], counts / z.size / numpy.diff(edges), rtol=0.05, atol=2e-3)
+    inside = ((z != 0) & (z >= edges[0]) & (z <= edges[-1])).mean()
+    assert integral(histogram, "density") == pytest.approx(inside, abs=1e-3)
+    if not signed:
+        assert integral(histogram, "target") == pytest.approx(0.999 * wanted.sf(0), rel=1e-3)
+
+
+def test_histogram_without_a_target_reaches_as_far_as_the_features():
+    for change in ({"regularizer": "none"}, {"regularizer_weight": 0.0}):
+        histogram = describe_features(features(), PretrainConfig(**change))["histogram"]
+        assert histogram["target"] is None and integral(histogram, "density") == pytest.approx(
+            (features() != 0).float().mean().item(), abs=1e-3
+        )
+        assert histogram["edges"][-1] == pytest.approx(features().max().item(), abs=1e-5)
+
+
+def test_shares_and_counts_of_nonzero_entries():
+    z = features()
+    found, active = describe_features(z, PretrainConfig()), z.numpy() != 0
+    numpy.testing.assert_allclose(found["active_share"], active.mean(axis=0), atol=5.1e-5)
+    assert found["active_share"][-1] == 0
+    edges = numpy.array(found["nonzero_counts"]["edges"])
+    counts, _ = numpy.histogram(active.sum(axis=1), edges)
+    assert found["nonzero_counts"]["images"] == counts.tolist() and sum(counts) == 300
+    assert edges[0] == 0 and edges[-1] > 130 and set(numpy.diff(edges)) == {2}
+
+
+def test_effective_rank():
+    x = features().double().numpy()
+    variance = numpy.linalg.eigvalsh(numpy.cov(x, rowvar=False)).clip(0)
+    share = numpy.sqrt(variance) / numpy.sqrt(variance).sum()
+    expected = numpy.exp(scipy.stats.entropy(share))
+    assert effective_rank(features()) == pytest.approx(expected, rel=1e-3)
+    assert describe_features(features(), PretrainConfig())["effective_rank"] == pytest.approx(expected, rel=1e-3)
+    line = torch.linspace(-1, 1, 50)[:, None] * torch.ones(4) + 3
+    assert effective_rank(line) == pytest.approx(1, abs=1e-5)
+    square = torch.tensor([[1.0, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0]])
+    assert effective_rank(square) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("z", [torch.zeros(20, 8), torch.ones(20, 8)], ids=["zeros", "ones"])
+def test_collapsed_features_can_be_described(z):
+    for change in ({}, {"regularizer": "none"}):
+        found = describe_features(z, PretrainConfig(**change))
+        assert found["effective_rank"] == 0 and found["active_share"] == [z[0, 0]] * 8
+        assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# the network of a run
+
+
+def test_load_run_from_a_checkpoint(finished, tiny):
+    folder, _, model = finished
+    loaded, config = load_run(folder)
+    assert config == tiny and not loaded.training and same(loaded.state_dict(), model.state_dict())
+
+
+def test_load_run_from_a_result_and_weights_in_half_precision(finished, tmp_path):
+    folder, result, model = finished
+    shutil.copy(folder / "result.json", tmp_path)
+    half = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    torch.save(half, tmp_path / "weights.pt")
+    loaded, config = load_run(str(tmp_path))
+    assert config == PretrainConfig(**result["config"])
+    for name, weight in loaded.state_dict().items():
+        assert weight.dtype == model.state_dict()[name].dtype
+        torch.testing.assert_close(weight, model.state_dict()[name], rtol=1e-3, atol=1e-5)
+
+
+def test_load_run_refuses_what_is_no_run(tmp_path):
+    with pytest.raises(RunError, match="there is no checkpoint"):
+        load_run(tmp_path)
+    (tmp_path / "weights.pt").write_bytes(b"x")
+    with pytest.raises(RunError, match="result.json is not a result file"):
+        load_run(tmp_path)
+    (tmp_path / "result.json").write_text('{"config": {}, "final": {}}')
+    with pytest.raises(RunError, match="weights.pt is damaged"):
+        load_run(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# what is added to an older result
+
+
+@pytest.fixture
+def older(finished, tmp_path, tiny):
+    """(folder, descriptions): a result file without them, beside sources to make them from."""
+    folder, result, model = finished
+    final = {name: value for name, value in result["final"].items() if name not in DESCRIPTIONS}
+    (tmp_path / "result.json").write_text(json.dumps(result | {"final": final}))
+    shutil.copy(folder / "checkpoint.pt", tmp_path)
+    torch.save(load_checkpoint(folder)["model"], tmp_path / "weights.pt")
+    data = load_folder(tiny.data_dir)
+    numpy.savez(tmp_path / "z.npz", z=extract_features(model, data, data.test_images)[1].half().numpy())
+    return tmp_path, {name: result["final"][name] for name in DESCRIPTIONS}
+
+
+@pytest.mark.parametrize("source", ["checkpoint.pt", "weights.pt", "z.npz"])
+def test_descriptions_are_added_once(older, source, tiny, capsys):
+    folder, expected = older
+    arguments = [str(folder / "result.json"), str(folder / source), "--data-dir", tiny.data_dir]
+    before = read_result(folder / "result.json")
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"added {', '.join(DESCRIPTIONS)}\n"
+    after = read_result(folder / "result.json")
+    added = after["final"].pop("added")
+    assert set(added) == {"commit", "date", "from"} and added["from"] == source
+    found = {name: after["final"].pop(name) for name in DESCRIPTIONS}
+    assert after == before
+    if source == "z.npz":  # in half precision
+        assert found["active_share"] == expected["active_share"]
+        assert found["effective_rank"] == pytest.approx(expected["effective_rank"], rel=1e-2)
+    else:
+        assert found == expected
+    content = (folder / "result.json").read_bytes()
+    assert main(arguments) == 0 and "nothing to add" in capsys.readouterr().out
+    assert (folder / "result.json").read_bytes() == content
+
+
+def test_descriptions_of_another_run_are_refused(older, tiny, capsys):
+    folder, _ = older
+    content = (folder / "result.json").read_bytes()
+    numpy.savez(folder / "other.npz", z=numpy.ones((8, 8)))
+    numpy.savez(folder / "flat.npz", z=numpy.ones(8))
+    torch.save({"weight": torch.ones(3)}, folder / "strange.pt")
+    messages = {
+        "other.npz": r"is not of the run of .*: 1\.0000 of its entries are non-zero, 0\.\d{4} in the result",
+        "flat.npz": r"holds no z of the test images: z must be of shape \(N, D\)",
+        "strange.pt": "holds no weights of this run's network",
+        "gone.pt": "is damaged or not a checkpoint",
+    }
+    for source, message in messages.items():
+        with pytest.raises(RunError, match=message):
+            add_descriptions(folder / "result.json", folder / source, tiny.data_dir)
+    assert main([str(folder / "result.json"), str(folder / "gone.pt")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert (folder / "result.json").read_bytes() == content
+
+
+@pytest.mark.parametrize("folder", ["cifar100", "shapes"])
+def test_results_in_the_repository_stay_readable(folder):
+    files = sorted((RESULTS / folder).glob("*.json"))
+    assert len(files) > 10
+    for file in files:
+        result = read_result(file)
+        config = PretrainConfig(**result["config"])
+        assert config.epochs == len(result["epochs"])
+        assert result["final"]["expected_nonzero_fraction"] == pytest.approx(config.expected_nonzero_fraction())
+        assert set(result["provenance"]) >= {"commit", "date", "versions", "hardware", "data_md5"}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# the commit
+
+
+def test_commit_of_a_copy_without_its_history(monkeypatch):
+    monkeypatch.setenv("PATH", "")  # no git
+    monkeypatch.delenv("RLPJEPA_COMMIT", raising=False)
+    assert commit_of(__file__) is None
+    monkeypatch.setenv("RLPJEPA_COMMIT", "c0ffee")
+    assert commit_of(__file__) == "c0ffee"
+
+
+def test_commit_of_somebody_elses_repository_is_not_ours(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith(("GIT_", "RLPJEPA_COMMIT"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+    def git(*arguments):
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        done = subprocess.run(["git", *who, "-C", tmp_path, *arguments], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    git("init")
+    git("commit", "--allow-empty", "-m", "theirs")
+    copy = Path(shutil.copy(rlpjepa.__file__, tmp_path))
+    assert commit_of(copy) is None
+    git("add", ".")
+    git("commit", "-m", "now it is theirs")
+    assert commit_of(copy) == git("rev-parse", "HEAD")
+    copy.write_text("changed")
+    assert commit_of(copy) == git("rev-parse", "HEAD") + "-dirty"
