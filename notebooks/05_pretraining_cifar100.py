@@ -63,10 +63,8 @@ from scipy import stats
 from rlpjepa import (
     DataError,
     GeneralizedGaussian,
-    PretrainConfig,
     RectifiedGeneralizedGaussian,
     RectifiedLpJEPA,
-    RunError,
     dead_fraction,
     evaluate,
     extract_features,
@@ -74,17 +72,18 @@ from rlpjepa import (
     l0_fraction,
     load_data,
     objective,
-    pretrain,
     random_directions,
     rdmreg_loss,
     sample_rgg,
     two_views,
     unit_variance_scale,
 )
+from rlpjepa.evaluate import set_batchnorm_statistics
 from rlpjepa.figures import COLORS, STYLE, plot_features, plot_sparsity, plot_tradeoff, plot_training, show
-from rlpjepa.storage import holds_run
+from rlpjepa.pretrain import PretrainConfig, RunError, holds_run, pretrain
 
 plt.rcParams.update(STYLE)  # how figures look
+torch.set_num_threads(1)  # for the small network of section 1; a ResNet-18 on a CPU is faster with all cores
 os.environ.setdefault("RLPJEPA_DATA", "../data")  # seen from notebooks/, the folder that `make pretrain` uses
 
 # %% [markdown]
@@ -151,7 +150,7 @@ assert CONFIG.dataset != "shapes" or pixel_knn < 0.25, "pixels should not give t
 
 # %% tags=["slide"]
 images = data.train_images[:8]
-views = two_views(images, generator=torch.Generator().manual_seed(5))  # (2, B, 3, 32, 32), values in [0, 1]
+views = two_views(images, generator=torch.Generator().manual_seed(295))  # (2, B, 3, 32, 32), values in [0, 1]
 
 figure, axes = plt.subplots(3, 8, figsize=(9, 3.6))
 for row, (name, batch) in enumerate((("image", images), ("view 1", views[0]), ("view 2", views[1]))):
@@ -269,7 +268,10 @@ show(
 # on test images, for encoder and projector.
 #
 # **Is it better than no training?** Two comparisons answer: the same network as it was built, with its random initial
-# weights, and no network at all.
+# weights, and no network at all. A network that is not trained needs one preparation. When it is evaluated, BatchNorm
+# uses the means and variances that it has gathered in training. As they are made they are 0 and 1, whatever the
+# features are. `set_batchnorm_statistics` takes them from one pass over the training images, and leaves the weights as
+# they are.
 
 # %% tags=["slide"]
 final = result["final"]
@@ -277,7 +279,8 @@ with torch.random.fork_rng():
     torch.manual_seed(CONFIG.seed)  # built anew: the passes above have moved the BatchNorm statistics of `network`
     initial = RectifiedLpJEPA(CONFIG.backbone, CONFIG.dim, cifar_stem=CONFIG.cifar_stem)
 device = next(trained.parameters()).device
-untrained = evaluate(initial.to(device), data.to(device))
+set_batchnorm_statistics(initial.to(device), data.to(device))
+untrained = evaluate(initial, data.to(device))
 names = ["raw pixels", "random encoder", "trained encoder"]
 accuracies = [pixel_knn, untrained["encoder_knn"], final["encoder_knn"]]
 
@@ -294,16 +297,19 @@ show(
 )
 
 gain = accuracies[2] - accuracies[1]
-print(f"trained beats random by at least 15 points: {gain > 0.15}; and pixels too: {accuracies[2] > pixel_knn}")
+print(f"trained beats random by at least 5 points: {gain > 0.05}; and pixels too: {accuracies[2] > pixel_knn}")
 probe_gain = final["encoder_probe"] - untrained["encoder_probe"]
-print(f"by the linear probe the gain over random is smaller: {0.05 < probe_gain < gain}")
-assert CONFIG.dataset != "shapes" or (gain > 0.15 and accuracies[2] > pixel_knn and 0.05 < probe_gain < gain)
+print(f"by the linear probe as well: {probe_gain > 0.05}")
+print(
+    f"z without training: {untrained['nonzero_fraction']:.1f} of it non-zero, probe {untrained['projector_probe']:.1f}"
+)
+assert CONFIG.dataset != "shapes" or (min(gain, probe_gain) > 0.05 and accuracies[2] > pixel_knn)
 
 # %% [markdown]
-# The two measures disagree about the random encoder, and that is why there are two. The neighbours compare all features
-# at once, as they are; the probe may weigh them, and finds what is useful even in features that nobody trained, here at
-# least. In the first table of section 9 the untrained encoder is little better than pixels by kNN, and well ahead of
-# them by the probe.
+# Training adds about 17 points by either measure. The random encoder is ahead of pixels already, and how far depends on
+# the measure: by 13 points for kNN, by more than 30 for the probe (which gives pixels .12, first table of section 9).
+# That is why there are two. The neighbours compare all features at once, as they are; the probe may weigh them, and
+# finds what is useful even in features that nobody trained, here at least.
 
 # %% [markdown] tags=["slide"]
 # ## 7 · As sparse as predicted?
@@ -351,9 +357,9 @@ show(
 )
 
 # %% [markdown]
-# The mean is near where Eq. 11 puts it. At $\mu = 0$ that proves little: an untrained network is not far from one half
-# either (section 9), and chapter 04 found that in high dimension the loss hardly depends on the count of zeros. Section
-# 10, where $\mu$ moves, is the real test. The dashed curve is the target's: independent coordinates, each on with
+# The mean is near where Eq. 11 puts it. At $\mu = 0$ that proves little: an untrained network has one half, too
+# (section 6), and chapter 04 found that in high dimension the loss hardly depends on the count of zeros. Section 10,
+# where $\mu$ moves, is the real test. The dashed curve is the target's: independent coordinates, each on with
 # probability one half, whose number is binomial. The measured counts are skewed, with a tail of images that switch on
 # clearly fewer coordinates, and not all coordinates are on equally often (next figure). Random projections hardly see
 # either. And mind which vector all this is about: $z$. The encoder of this run ends in a ReLU too, and its output has
@@ -368,15 +374,15 @@ show(
 # %% tags=["slide"]
 show(
     plot_features(z_test, data.test_images),
-    alt="Six rows of twelve test images. The first row shows mostly one motif; the others mix motifs.",
+    alt="Six rows of twelve test images. The first row shows bars, single ones, pairs and threes; the others mix motifs.",
 )
 
 # %% [markdown]
-# The rarest coordinate comes nearest to one motif; the others mix motifs, some alike in part (one, two and three bars),
-# some not (squares and discs). (Your run may show other coordinates.) Nobody named the motifs: the network was only
-# told which views belong together, and to spread out. Mind that twelve images are only the far end: a coordinate that
-# is on for 50 % is on for a thousand of these 2000, and so can hardly be *for* one motif of twenty; section 12 has a
-# sheet of sparser ones.
+# The rarest coordinate is largest on bars, and nothing else: single ones, pairs and threes, which are three of the
+# twenty motifs. The others mix motifs, some alike in part (rings and targets), some not (waves and dots). (Your run may
+# show other coordinates.) Nobody named the motifs: the network was only told which views belong together, and to spread
+# out. Mind that twelve images are only the far end: a coordinate that is on for 50 % is on for a thousand of these
+# 2000, and so can hardly be *for* one motif of twenty; section 12 has a sheet of sparser ones.
 #
 # ## 9 · What each part is for
 #
@@ -387,11 +393,14 @@ show(
 # off the target, SIGReg is about half as large as RDMReg, so its weight is 250. The one-sample loss of section 11 is
 # larger than RDMReg, so its weight is smaller: 3.64, which is 125 times the target's variance. Accuracies are those of
 # kNN and of the linear probe on encoder features. "Non-zero" and "dead" are those of $z$ on test images, where a
-# coordinate is *dead* that is on for fewer than 1 in 1000 of them; without training, $z$ comes from a projector as it
-# was initialised. (Names such as F1 are those of `claims.toml`, the list of statements that the series tests.)
+# coordinate is *dead* that is on for fewer than 1 in 1000 of them. The random encoder of these files was measured with
+# BatchNorm's statistics as they are made, and not, as in section 6, with those of the training images: its kNN is .198
+# here and about .3 there; its probe hardly differs. (Names such as F1 are those of `claims.toml`, the list of
+# statements that the series tests.)
 #
-# A seed does not fix these numbers on every machine. The run with $p = 1$, $\mu = 0$ in the tables is that of section 6
-# with the same seed; compare its accuracies with the figure there. Rounding differs with threads and versions, and
+# A seed does not fix these numbers on every machine. The run with $p = 1$, $\mu = 0$ in the tables has the
+# configuration and the seed of section 6; compare its accuracies with the figure there. It was made by version 0.1 of
+# the module, which drew other views and targets from that seed. And rounding differs with threads and versions, and
 # training magnifies it. Differences of a few hundredths mean nothing.
 
 
@@ -443,8 +452,8 @@ assert min(trained_runs) > baseline + 0.1
 
 # %% [markdown]
 # As predicted, and the weight is not delicate: half and twice do as well, up to the noise between seeds. (The second
-# row is a warning: an untrained $z$ has a share near one half too, with half of its coordinates never on and the others
-# nearly always.)
+# row is a warning: an untrained $z$ has a share near one half too. That half of its coordinates are never on and the
+# others nearly always comes from BatchNorm's statistics as they are made.)
 #
 # **The family (F4).** Without rectification the same run is LpJEPA; at $p = 2$ its target is $\mathcal{N}(0, I_D)$, the
 # one of LeJEPA, which reaches it by SIGReg instead (Eq. 7). *Prediction:* all of them train, and those without
@@ -525,7 +534,7 @@ show(
 # **What does it cost?** Below, accuracy against the share of zeros of $z$, on test images of `shapes`. *Prediction:*
 # little at first; and at the sparse end $p = 1$ keeps more than $p = 2$, since with its heavier tail the few non-zero
 # entries are larger. Chance is 0.05, but that is not what to compare with: the dash-dotted line is the same network
-# without any training.
+# without any training, with BatchNorm's statistics as they are made.
 
 # %% tags=["slide"]
 show(
@@ -552,7 +561,9 @@ assert one["encoder_probe"] > two["encoder_probe"] + 0.05
 # each).
 #
 # "Little at first" holds for the encoder, whose zeros no loss counts. The vector whose zeros are counted, $z$, pays at
-# once: its probe falls with every step of $\mu$, and with four fifths of zeros it is down at that of an untrained $z$.
+# once: its probe falls with every step of $\mu$, and with four fifths of zeros it is down at that of an untrained $z$
+# with BatchNorm's statistics as they are made. (With those of the training images the probe of an untrained $z$ is near
+# 0.3, section 6. Only the last point of $p = 1$ and the last two of $p = 2$ lie below that.)
 #
 # The post shows such curves on CIFAR-100 (claim F3), from its own runs; section 12 has them beside ours.
 
@@ -712,10 +723,10 @@ show(
 # the trained encoder, the nearest neighbours still prefer pixels.
 #
 # As on `shapes`, invariance alone ends with $z = 0$ for every image, and its encoder is worth about what the untrained
-# one is (F1; on `shapes` a little more by kNN and less by the probe). LeJEPA and LpJEPA, whose $z$ has no zeros, have
-# about the encoder accuracies of $p = 1$ and $p = 2$ at $\mu = 0$, where half of the entries of $z$ are zero. (The
-# $p = 1$ of the table is the weakest of its three seeds on the probe. Their mean, printed below it, is .004 to .007
-# under the others, about the standard deviation of one run.)
+# one is, whose BatchNorm statistics are as they are made here too (F1; on `shapes` a little more by kNN and less by the
+# probe). LeJEPA and LpJEPA, whose $z$ has no zeros, have about the encoder accuracies of $p = 1$ and $p = 2$ at
+# $\mu = 0$, where half of the entries of $z$ are zero. (The $p = 1$ of the table is the weakest of its three seeds on
+# the probe. Their mean, printed below it, is .004 to .007 under the others, about the standard deviation of one run.)
 #
 # What switches a coordinate on, when the images are photographs? Test images of CIFAR-100, by the run with $p = 1$,
 # $\mu = -3$:
@@ -753,9 +764,9 @@ assert 0.5 < min(ratios) and max(ratios) < 2
 # | optimizer | not said | LARS, warm-up, cosine | AdamW, constant rate 0.001 | as the minimal example (`schedule="cosine"` is there) |
 # | batch, $D$ | not said | not compared | 256, 512 | as the minimal example |
 # | the views' two regularizers | added, weights not said | not compared | their mean; weights 25 and 125 | as the minimal example |
-# | order of the colour changes | not said | not compared | another for each image | one for a batch |
+# | order of the colour changes | not said | not compared | another for each image | as the minimal example (one for a batch in the recorded runs) |
 # | what BatchNorm averages over | not said | not compared | one view at a time | both views together |
-# | arithmetic | not said | not said | float16 with a gradient scaler | bfloat16 where the processor has it, else float32; losses in float32 |
+# | arithmetic | not said | not said | float16 with a gradient scaler | bfloat16 where the processor is fast in it, else float32; the projector's last layer and the losses in float32 |
 # | how accuracy is measured | not said, nor whether of encoder or projector | a linear probe, online or by SGD | not at all | kNN, and logistic regression to convergence |
 #
 # Ten epochs were planned for every trained run. All runs but one have five, which is what two CPU cores allowed.
@@ -927,8 +938,9 @@ show(
 # --data-dir my`.) At least one batch of training images is needed, 256 or a smaller `batch_size`. What counts is the
 # number of steps: the run of section 6 makes 276, a hundred epochs of CIFAR-100 19,500. Begin with the small network
 # and as many epochs as make some hundred steps, and look whether it beats its untrained self. Any timm network can be
-# the backbone, by its name. For another loop, another loss or several views, take the pieces: `two_views`,
-# `RectifiedLpJEPA`, `rdmreg_loss`; chapter 04 ends with such a loop.
+# the backbone, by its name. For another loss, give `rlpjepa.train.train` an objective of your own. For another loop or
+# several views, take the pieces: `data.views`, `RectifiedLpJEPA`, `rdmreg_loss`, `rlpjepa.train.train_step`; chapter 04
+# ends with such a loop.
 
 # %% [markdown]
 # ## Exercises
@@ -1170,8 +1182,9 @@ def seeds_needed(accuracies, difference):
 
 # %% [markdown] tags=["solution"]
 # Seven seeds for each setting to see 0.03, and 37 to tell 0.433 from 0.4205. From one run each nobody can say which of
-# the two is better, and "the best" of several is more flattered than any of them. Indeed: the run with 0.433, made
-# again with the same seed for exercise 05.6, had 0.4105 (`results/experiments/wake.json`).
+# the two is better, and "the best" of several is more flattered than any of them. Indeed: the setting of the run
+# with 0.433 was run again for exercise 05.6, by a later version with other draws. One seed gave 0.3745, another 0.455
+# (`results/experiments/wake.json`).
 #
 # Even these numbers are soft: a standard deviation from three runs, if they are normal, may be off by a factor between
 # one half and six (a 95 % interval), and $n$ by the square of that. And more seeds do not help against the *test set*:
@@ -1245,11 +1258,12 @@ for one in json.loads(Path("results/experiments/wake.json").read_text()):
 #
 # Nearly all coordinates come back, and the objective, with the penalty in it, ends *lower*. So this loss did not want
 # them dead: the optimiser had lost them, and ReLU would not give them back. But the share of non-zero entries grows by
-# a factor of 1.6 and 2.1, away from the 0.030 of Eq. 11: random directions saw the silent coordinates only a little
-# (the objective is about a twentieth lower when nearly all are back), and do not mind that the share is now two and a
-# half to three times the asked one. And the accuracies stay where they were, up to the noise between seeds. The run at
-# $\mu = -2.6$, meant to be as sparse as the first, is sparser than the other woken ones, and loses accuracy. On this
-# evidence, from drawn images and a small network, it seems that the network did not miss these coordinates.
+# a factor of 1.7 with either seed, away from the 0.030 of Eq. 11: random directions saw the silent coordinates only a
+# little (the objective is four to five per cent lower when nearly all are back), and do not mind that the share is now
+# nearly three times the asked one. And the accuracies stay where they were, up to the noise between seeds. The run at
+# $\mu = -2.6$, meant to be as sparse as the first, is about that. A tenth of its coordinates are dead, and its
+# accuracies are two to four hundredths below the first one's. On this evidence, from drawn images and a small network,
+# it seems that the network did not miss these coordinates.
 #
 # The right share is not zero but what exercise 05.4 gives for the target's own $a$. And the penalty judges by one
 # batch. In $2 \cdot 256$ independent views a live coordinate is silent with probability $(1 - a)^{512}$, once in five
