@@ -70,6 +70,8 @@ def load_tensors(path, map_location=None):
         with zipfile.ZipFile(path) as archive:
             if damaged := archive.testzip():  # torch.load does not look at the checksums in its file
                 raise ValueError(f"the checksum of {damaged} is wrong")
+            if any(entry.external_attr for entry in archive.infolist()):  # 0x10 is "a folder": torch would read nothing
+                raise ValueError("an entry has attributes, which torch.save gives to none")
         return torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:  # torch.load fails in many ways
         raise RunError(f"{path} is damaged or not a checkpoint of this program: {error}") from error
