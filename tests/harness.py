@@ -26,6 +26,12 @@ def write_folder(folder, data, train=120, test=40):
             Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
 
 
+def arguments_of(config, run_dir):
+    """The command line that says the same."""
+    options = {k: v for k, v in vars(config).items() if v != getattr(PretrainConfig(), k)} | {"run_dir": run_dir}
+    return [str(text) for k, v in options.items() for text in ("--" + k.replace("_", "-"), v)]
+
+
 class Watched(Run):
     """A run that calls ``before(run)`` ahead of every step."""
 

@@ -1,4 +1,6 @@
-"""One run on several devices: ``torchrun --nproc-per-node N -m rlpjepa.pretrain ...``.
+"""One run on several devices: ``torchrun --nproc-per-node N -m rlpjepa.pretrain -- --dataset ...``.
+
+(Without the ``--`` torchrun takes ``--p`` for an option of its own.)
 
 Every process (rank) holds the network and an equal share of each batch. Three things make N ranks compute what one
 would: DistributedDataParallel averages the gradients, `gather` shows every rank the features of the whole batch (with
@@ -41,10 +43,15 @@ def wrap(model, device):
     if world_size() == 1:
         return model
     if device.type == "cuda":  # torch's SyncBatchNorm does not run on a CPU: there each rank normalises its own share
-        from timm.layers import convert_sync_batchnorm
-
-        model = convert_sync_batchnorm(model)  # torch's own would lose the activations inside timm's BatchNormAct2d
+        model = synchronise_batchnorm(model)
     return torch.nn.parallel.DistributedDataParallel(model)
+
+
+def synchronise_batchnorm(model):
+    """The model with BatchNorm over the batches of all ranks."""
+    from timm.layers import convert_sync_batchnorm  # torch's own would lose the activations in timm's BatchNormAct2d
+
+    return convert_sync_batchnorm(model)
 
 
 def gather(x, dim):
