@@ -1,3 +1,9 @@
+"""Random views against torchvision, image by image. Statistical tests fix their seeds and state their error rates."""
+
+import itertools
+import math
+
+import numpy as np
 import pytest
 import scipy.stats
 import torch
@@ -5,6 +11,8 @@ from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as tv
 
 from rlpjepa import augment, two_views
+
+BLENDS = [tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation]
 
 
 @pytest.fixture
@@ -15,82 +23,125 @@ def pixels(generator):
     return pixels
 
 
-@pytest.mark.parametrize(
-    ("own", "torchvisions", "low", "high"),
-    [
-        (augment.adjust_brightness, tv.adjust_brightness, 0.6, 1.4),
-        (augment.adjust_contrast, tv.adjust_contrast, 0.6, 1.4),
-        (augment.adjust_saturation, tv.adjust_saturation, 0.6, 1.4),
-        (augment.adjust_hue, tv.adjust_hue, -0.5, 0.5),
-    ],
-)
-def test_color_operations_equal_torchvisions(own, torchvisions, low, high, pixels):
-    factor = torch.linspace(low, high, len(pixels))
+def column(values):
+    return torch.as_tensor(values)[:, None, None, None]
+
+
+@pytest.mark.parametrize("kind", range(4))
+def test_color_operations_equal_torchvisions(kind, pixels):
+    factor = torch.linspace(-0.5, 0.5, 12) if kind == 3 else torch.linspace(0.6, 1.4, 12)
+    torchvisions = [*BLENDS, tv.adjust_hue][kind]
     expected = torch.stack([torchvisions(image, f.item()) for image, f in zip(pixels, factor)])
-    torch.testing.assert_close(own(pixels, factor[:, None, None, None]), expected, rtol=0, atol=5e-6)
+    if kind == 3:
+        got = augment.adjust_hue(pixels, column(factor))
+    else:
+        got = augment.blend(pixels, column([kind] * 12), column(factor))
+    torch.testing.assert_close(got, expected, rtol=0, atol=5e-6)
+
+
+def jitter_by_torchvision(image, draws, hue_first):
+    """Three blends and, before number hue_first (3: after all), the hue, as seven uniform numbers say."""
+    for k in range(4):
+        if k == hue_first:
+            image = tv.adjust_hue(image, -0.1 + 0.2 * draws[3])
+        if k < 3:
+            kind = sorted(range(3), key=lambda j: draws[4 + j])[k]
+            image = BLENDS[kind](image, 0.6 + 0.8 * draws[k])
+    return image
+
+
+def quarter(seat, n):
+    """Where an image in that seat changes its hue: seats are as many as images, rounded up to whole rows of four."""
+    return seat // math.ceil(n / 4)
+
+
+@pytest.mark.parametrize("n", [1, 6, 12])
+def test_color_jitter_equals_torchvisions(n, pixels, generator):
+    for _ in range(4):
+        draws, seats = torch.rand(n, 7, generator=generator), torch.randperm(-(-n // 4) * 4, generator=generator)
+        expected = [
+            jitter_by_torchvision(*parts, quarter(seat, n))
+            for *parts, seat in zip(pixels[-n:], draws.tolist(), seats.tolist())
+        ]
+        got = augment.color_jitter(pixels[-n:], draws, seats)
+        torch.testing.assert_close(got, torch.stack(expected), rtol=0, atol=3e-5)
+
+
+@pytest.mark.parametrize("n", [1, 6])
+def test_every_order_of_the_four_operations_is_equally_likely(n, generator):
+    """Which of the 24 orders came about is read off the result; chi-square, 1 in 10,000 for each image."""
+    image = torch.rand(3, 6, 6, generator=generator)
+    factors = [0.95, 0.95, 0.95, 0.9]  # strong enough that values are cut off, or some orders would give the same
+    candidates = torch.stack([
+        jitter_by_torchvision(image, [*factors, *order], hue)
+        for order in itertools.permutations((0.2, 0.4, 0.6)) for hue in range(4)
+    ])  # fmt: skip
+    assert torch.nn.functional.pdist(candidates.flatten(1), math.inf).min() > 1e-3
+    counts = torch.zeros(n, 24, dtype=torch.int64)
+    for _ in range(480):
+        draws = torch.cat([torch.tensor(factors).expand(n, 4), torch.rand(n, 3, generator=generator)], dim=1)
+        seats = torch.rand(-(-n // 4) * 4, generator=generator).argsort()  # as `draw_views` has them
+        views = augment.color_jitter(image.expand(n, -1, -1, -1), draws, seats)
+        distance, order = torch.cdist(views.flatten(1), candidates.flatten(1)).min(dim=1)
+        assert distance.max() < 1e-3
+        counts[torch.arange(n), order] += 1
+    for count in counts:
+        assert scipy.stats.chisquare(count).pvalue > 1e-4
 
 
 def test_crop_resize_flip_equals_torchvisions(pixels, generator):
-    boxes = augment.random_crop_boxes(len(pixels), 32, 32, generator)
-    boxes[:3] = torch.tensor([[0, 0, 32, 32], [31, 0, 1, 1], [5, 7, 2, 25]])
-    flip = torch.arange(len(pixels)) % 2 == 0
-    expected = []
-    for image, box, mirrored in zip(pixels, boxes.tolist(), flip):
-        view = tv.resized_crop(image, *box, size=[32, 32])
-        expected.append(tv.horizontal_flip(view) if mirrored else view)
-    torch.testing.assert_close(augment.crop_resize_flip(pixels, boxes, flip), torch.stack(expected), rtol=0, atol=1e-6)
+    boxes = augment.crop_boxes(torch.rand(2, len(pixels), 22, generator=generator), 32, 32)  # two views of each
+    boxes[0, :3] = torch.tensor([[0, 0, 32, 32], [31, 0, 1, 1], [5, 7, 2, 25]])
+    flip = torch.arange(24).view(2, 12) % 3 == 0
+    views = augment.crop_resize_flip(pixels, boxes, flip)
+    for v, i in np.ndindex(2, 12):
+        expected = tv.resized_crop(pixels[i], *boxes[v, i].int().tolist(), size=[32, 32])
+        expected = tv.horizontal_flip(expected) if flip[v, i] else expected
+        torch.testing.assert_close(views[v, i], expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (24, 40), (10, 60)])
 def test_crop_boxes_are_drawn_as_torchvision_draws_them(height, width, generator):
-    own = augment.random_crop_boxes(4000, height, width, generator)
-    top, left, h, w = own.unbind(dim=1)
-    assert (top >= 0).all() and (left >= 0).all() and (h >= 1).all() and (w >= 1).all()
-    assert (top + h <= height).all() and (left + w <= width).all()
+    own = augment.crop_boxes(torch.rand(4000, 22, generator=generator), height, width)
     with torch.random.fork_rng():
         torch.manual_seed(1)
         image = torch.empty(3, height, width)
         theirs = [RandomResizedCrop.get_params(image, [0.08, 1.0], [3 / 4, 4 / 3]) for _ in range(4000)]
-    for k in range(4):  # four two-sample tests at 1 in 10000 each, fixed seeds
+    for k in range(4):  # four two-sample tests at 1 in 10,000 each
         assert scipy.stats.ks_2samp(own[:, k].numpy(), [box[k] for box in theirs]).pvalue > 1e-4
 
 
-def test_two_views_have_parameters_of_their_own(generator):
-    images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    images[1] = images[0]
-    views = two_views(images, generator=generator)
-    assert views.shape == (2, 6, 3, 32, 32) and views.dtype == torch.float32
-    assert views.min() >= 0 and views.max() <= 1
-    for a, b in ((views[0, 0], views[1, 0]), (views[0, 0], views[0, 1])):  # other view; other copy of the same image
-        assert (a - b).abs().mean() > 0.01
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (24, 40), (10, 60), (60, 10), (1, 1), (1, 7), (333, 500)])
+def test_crop_boxes_never_leave_the_image(height, width, generator):
+    ends = torch.tensor(list(itertools.product((0.0, 0.5, 1 - 2**-24, 1.0), repeat=4)))  # area, ratio, place
+    ends = ends.repeat_interleave(torch.tensor([10, 10, 1, 1]), dim=1)
+    for draws in (ends, torch.rand(10_000, 22, generator=generator)):
+        boxes = augment.crop_boxes(draws, height, width)
+        top, left, h, w = boxes.unbind(dim=1)
+        assert torch.equal(boxes, boxes.floor()) and (boxes >= 0).all() and (h >= 1).all() and (w >= 1).all()
+        assert (top + h <= height).all() and (left + w <= width).all()
 
 
-def test_mirror_and_jitter_are_drawn_as_the_minimal_example_has_them(monkeypatch, generator):
-    calls, flips, crop = [], [], augment.crop_resize_flip
-
-    def record(name):
-        return lambda view, factor: (calls.append((name, factor.flatten())), view)[1]
-
-    monkeypatch.setattr(augment, "ADJUST", {name: record(name) for name in augment.ADJUST})
-    monkeypatch.setattr(augment, "crop_resize_flip", lambda x, box, flip: (flips.append(flip), crop(x, box, flip))[1])
-    images = torch.zeros(500, 3, 4, 4, dtype=torch.uint8)
-    for _ in range(4):
-        two_views(images, generator=generator)
-    flip = torch.cat(flips).flatten().double()
-    assert len(flip) == 4000 and abs(flip.mean() - 0.5) < 4 * 0.5 / 4000**0.5  # 1 time in 16,000; the seed is fixed
-    orders = [tuple(name for name, _ in calls[i : i + 4]) for i in range(0, len(calls), 4)]
-    assert all(sorted(order) == sorted(augment.ADJUST) for order in orders) and len(set(orders)) > 3
-    for name in augment.ADJUST:
-        low, width = (-0.1, 0.2) if name == "hue" else (0.6, 0.8)
-        factors = torch.cat([factor for other, factor in calls if other == name]).numpy()
-        assert scipy.stats.kstest(factors, "uniform", (low, width)).pvalue > 1e-4  # 1 time in 10,000
+@pytest.mark.parametrize(("count", "n"), [(2, 6), (3, 1)])
+def test_views_are_crop_mirror_and_jitter_by_numbers_from_the_generator(count, n, generator):
+    images = torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    same = torch.Generator().manual_seed(5)
+    views = augment.draw_views(images, count, torch.Generator().manual_seed(5))
+    assert views.shape == (count, n, 3, 32, 32) and views.dtype == torch.float32
+    draws, seats = torch.rand(count, n, 30, generator=same), torch.rand(math.ceil(count * n / 4) * 4, generator=same)
+    seats = seats.argsort()[: count * n].view(count, n).tolist()
+    boxes = augment.crop_boxes(draws[..., :22], 32, 32).int().tolist()
+    for v, i in np.ndindex(count, n):
+        expected = tv.resized_crop(images[i] / 255, *boxes[v][i], size=[32, 32])
+        expected = tv.horizontal_flip(expected) if draws[v, i, 22] < 0.5 else expected
+        expected = jitter_by_torchvision(expected, draws[v, i, 23:].tolist(), quarter(seats[v][i], count * n))
+        torch.testing.assert_close(views[v, i], expected, rtol=0, atol=3e-5)
 
 
 def test_same_generator_same_views_and_the_global_one_untouched():
-    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
-    before = torch.get_rng_state()
-    first, second = (two_views(images, generator=torch.Generator().manual_seed(3)) for _ in range(2))
-    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    images, before = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8), torch.get_rng_state()
+    first, second, other = (two_views(images, generator=torch.Generator().manual_seed(k)) for k in (3, 3, 4))
+    assert torch.equal(first, second) and not torch.equal(first, other)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -100,9 +151,14 @@ def test_views_are_float32_whatever_the_default_type(generator):
     assert views.dtype == torch.float32 and views.shape == (2, 2, 3, 32, 32)
 
 
-@pytest.mark.parametrize(
-    "images", [torch.zeros(2, 3, 32, 32), torch.zeros(2, 1, 32, 32).byte(), torch.zeros(3, 32, 32).byte()]
-)
-def test_bad_images(images):
-    with pytest.raises(ValueError, match=r"images must be uint8 of shape \(B, 3, H, W\)"):
-        two_views(images)
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cuda_views_are_drawn_without_waiting():
+    images = torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, device="cuda")
+    generator = torch.Generator("cuda").manual_seed(0)
+    two_views(images, generator=generator)
+    torch.cuda.set_sync_debug_mode("error")  # raises on a wait for the device or a copy from it
+    try:
+        views = two_views(images, generator=generator)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert views.is_cuda and views.shape == (2, 6, 3, 32, 32) and views.min() >= 0 and views.max() <= 1
