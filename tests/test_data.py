@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torchvision.datasets import CIFAR100
 
-from rlpjepa import DataError, knn_accuracy, load_data, make_shapes
-from rlpjepa.data import MOTIFS
+from rlpjepa import DataError, augment, knn_accuracy, load_data, make_shapes
+from rlpjepa.data import MOTIFS, unlabelled
 
 
 def md5(content):
@@ -75,20 +75,21 @@ def test_shapes_cannot_be_told_by_pixels_colours_or_brightness():
     assert accuracy(lambda x: torch.cat([x.mean((2, 3)), x.std((2, 3))], dim=1)) < 0.25
 
 
-@pytest.mark.parametrize(("sizes", "name"), [((19, 60), "n_train"), ((60, 19), "n_test")])
-def test_too_few_shapes(sizes, name):
-    with pytest.raises(ValueError, match=f"{name} must be at least the number of classes, 20"):
-        make_shapes(*sizes)
+def test_views_are_drawn_of_the_images_named(small_data):
+    index, seed = torch.tensor([5, 5, 0]), lambda: torch.Generator().manual_seed(1)
+    views = small_data.views(index, 3, generator=seed())
+    assert views.shape == (3, 3, 3, 32, 32) and small_data.views(index).shape == (2, 3, 3, 32, 32)
+    drawn = augment.draw_views(small_data.train_images[index], 3, seed())
+    mean, std = (torch.tensor(values)[:, None, None] for values in (small_data.mean, small_data.std))
+    torch.testing.assert_close(views, (drawn - mean) / std)
 
 
-def test_shapes_come_in_whole_numbers():
-    with pytest.raises(ValueError, match="n_train must be a positive integer, got 20.5"):
-        make_shapes(20.5)
-
-
-def test_unknown_dataset():
-    with pytest.raises(ValueError, match="dataset must be one of shapes, cifar100, folder, got 'cifar10'"):
-        load_data("cifar10")
+def test_images_without_labels(small_data):
+    data = unlabelled(small_data.train_images)
+    assert torch.equal(data.train_images, small_data.train_images) and len(data.test_images) == 0
+    assert (data.mean, data.std) == (small_data.mean, small_data.std)
+    assert data.train_labels.unique().tolist() == [0] and len(data.classes) == 1
+    assert data.views(torch.arange(4)).shape == (2, 4, 3, 32, 32)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -286,8 +287,3 @@ def test_folder_with_a_damaged_exif_record(folder):
 def test_channel_without_contrast_is_only_centred(folder):
     data = load_data("folder", folder)  # red and blue: nothing green
     assert data.std[1] == 1 and data.normalize(data.train_images).isfinite().all()
-
-
-def test_integers_are_not_taken_for_brightness(small_data):
-    with pytest.raises(ValueError, match="images must be uint8, or floating point in .0, 1., got torch.int64"):
-        small_data.normalize(small_data.train_images.long())
