@@ -229,7 +229,6 @@ CHAPTERS = {
     "Chapter 05: training and evaluation": ["train", "evaluate", "pretrain"],
     "All chapters: figures": ["figures", "explore"],
 }
-BESIDES = {"evaluate": ["set_batchnorm_statistics"]}  # public, and not exported by `rlpjepa`
 FOREIGN = "Distribution, Module, Sequential, Exception, tuple"  # base classes whose members are not ours
 
 
@@ -266,8 +265,6 @@ def module_reference(module):
             lines += [f".. autoclass:: {name}", "   :members:", f"   :inherited-members: {FOREIGN}", ""]
         else:
             lines += [f".. autofunction:: {name}", ""]
-    for name in BESIDES.get(module, ()):
-        lines += [f".. autofunction:: rlpjepa.{module}.{name}", ""]
     return "\n".join(["```{eval-rst}", *lines, "```"])
 
 
