@@ -3,7 +3,7 @@
     python notebooks/results/experiments/wake.py
 
 The run of chapter 05 with p = 1, mu = -2 on the embedded images, with and without a penalty on what enters the last
-ReLU: its mean over coordinates of ReLU(-largest value in the batch). Five runs of about half a minute; writes wake.json
+ReLU: its mean over coordinates of ReLU(-largest value in the batch). Five runs of about a minute; writes wake.json
 beside this file.
 """
 
