@@ -1,6 +1,7 @@
 """Static figures in one style for all chapters; matplotlib loads where a figure is drawn."""
 
 import io
+from pathlib import Path
 
 # One colour for one thing in all chapters (Okabe and Ito's palette, which colour-blind readers can tell apart).
 COLORS = {
@@ -24,6 +25,18 @@ STYLE = {
     "lines.linewidth": 1.8,
     "image.cmap": "cividis",
 }
+
+
+def series_root():
+    """The folder of the series, from a kernel that runs in it or below: a clone, Colab's copy, a handout.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / "notebooks" / "claims.toml").exists():
+            return folder
+    raise FileNotFoundError("the folder of the series is not here: start JupyterLab with `make lab`")
 
 
 def style():

@@ -7,9 +7,9 @@ import math
 
 import torch
 
-from ..distributions import mu_for_l0, sample_rgg
-from ..losses import rdmreg_loss
-from ..projections import random_directions
+from rlpjepa.distributions import mu_for_l0, sample_rgg
+from rlpjepa.losses import rdmreg_loss
+from rlpjepa.projections import random_directions
 from . import Wrong, ask, exercise, near, number, numbers
 
 

@@ -8,8 +8,8 @@ import math
 
 import torch
 
-from ..distributions import sample_rgg
-from ..projections import random_directions
+from rlpjepa.distributions import sample_rgg
+from rlpjepa.projections import random_directions
 from . import Wrong, ask, exercise, near, number, numbers
 
 LIMIT = 5  # standard errors

@@ -1,0 +1,34 @@
+"""Which notebooks there are, and in which folders: ``python docs/series.py [--handout]`` lists their .py files.
+
+Notebooks are named by their path below notebooks/, without an ending: several folders hold notebooks of the same stem.
+"""
+
+import argparse
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+FOLDERS = {"Lessons": ".", "Exercises": "exercises", "Evidence": "evidence", "Solutions": "solutions"}
+HANDOUT = ("Lessons", "Exercises", "Evidence")  # what a course hands out
+
+
+def names(kind):
+    """The names of the notebooks of a kind, in order: "04_rdmreg", "evidence/04_rdmreg"."""
+    folder = NOTEBOOKS / FOLDERS[kind]
+    return [path.relative_to(NOTEBOOKS).with_suffix("").as_posix() for path in sorted(folder.glob("*.ipynb"))]
+
+
+def all_names(handout=False):
+    """The names of all notebooks, or of those that a course hands out; lessons first."""
+    return [name for kind in (HANDOUT if handout else FOLDERS) for name in names(kind)]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python docs/series.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--handout", action="store_true", help="those that a course hands out: no solutions")
+    for name in all_names(parser.parse_args().handout):
+        print(f"notebooks/{name}.py")
+
+
+if __name__ == "__main__":
+    main()
