@@ -9,6 +9,7 @@ import math
 import torch
 
 from rlpjepa.distributions import RectifiedGeneralizedGaussian, unit_variance_scale
+
 from . import Wrong, ask, exercise, near, number, numbers
 
 LIMIT = 5  # standard errors

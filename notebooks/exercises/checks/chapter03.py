@@ -10,6 +10,7 @@ import torch
 
 from rlpjepa.distributions import sample_rgg
 from rlpjepa.projections import random_directions
+
 from . import Wrong, ask, exercise, near, number, numbers
 
 LIMIT = 5  # standard errors

@@ -10,6 +10,7 @@ import torch
 from rlpjepa.distributions import mu_for_l0, sample_rgg
 from rlpjepa.losses import rdmreg_loss
 from rlpjepa.projections import random_directions
+
 from . import Wrong, ask, exercise, near, number, numbers
 
 
