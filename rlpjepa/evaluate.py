@@ -31,17 +31,12 @@ def extract_features(model, data, images, batch_size=500):
         >>> extract_features(lambda x: x.mean(dim=(2, 3)), data, data.test_images).shape  # the mean colour as features
         torch.Size([20, 3])
     """
-    modules = model.modules() if isinstance(model, torch.nn.Module) else ()
-    modes, parts = {module: module.training for module in modules}, []
-    for module in modes:
-        module.training = False
-    try:
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # cuDNN takes TF32 for float32 by default
-            for batch in images.split(batch_size):
-                parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    parts, no_tf32 = [], torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # cuDNN's default for float32
+    with _modes_kept(model) as modules, no_tf32:
+        for module in modules:
+            module.training = False
+        for batch in images.split(batch_size):
+            parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))
     if isinstance(parts[0], torch.Tensor):
         return torch.cat(parts)
     return tuple(torch.cat(part) for part in zip(*parts))
@@ -54,7 +49,19 @@ def set_batchnorm_statistics(model, data, batch_size=500):
     features are, and evaluation mode uses them.
     """
     batches = (data.normalize(images) for images in data.train_images.split(batch_size))
-    torch.optim.swa_utils.update_bn(batches, model)
+    with _modes_kept(model):
+        torch.optim.swa_utils.update_bn(batches, model)
+
+
+@contextlib.contextmanager
+def _modes_kept(model):
+    """The model's modules (none for a function); afterwards each is in training or evaluation mode as before."""
+    modes = {module: module.training for module in model.modules()} if isinstance(model, torch.nn.Module) else {}
+    try:
+        yield modes
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 @contextlib.contextmanager

@@ -631,14 +631,6 @@ def test_cdf_increases(law, m, p, x):
 
 
 @often
-@given(laws, ms, ps, scales, st.floats(0, 1))
-def test_icdf_is_the_inverse(law, m, p, scale, q):
-    d = law(f64(m * scale), f64(scale), f64(p))
-    atom = d.cdf(f64(0.0)).item() if law is RectifiedGeneralizedGaussian else 0.0
-    assert abs(d.cdf(d.icdf(f64(q))).item() - max(q, atom)) < 1e-9
-
-
-@often
 @given(ms, ps)
 def test_mass_is_one(m, p):
     """The atom and the integral of exp(log_prob) above it add up to 1; for the truncated law the integral is 1."""

@@ -195,14 +195,15 @@ def test_features_of_any_function_and_of_one_tensor(small_data):
 def test_batchnorm_statistics_are_those_of_the_batches(small_data):
     norm = torch.nn.BatchNorm2d(3)
     norm.running_mean.fill_(7)
-    model = torch.nn.Sequential(norm, torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2)).eval()
+    model = torch.nn.Sequential(norm, torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2)).train()
+    norm.eval()  # as where it is frozen
     weights = copy.deepcopy(dict(model.named_parameters()))
     set_batchnorm_statistics(model, small_data, batch_size=40)
     batches = small_data.normalize(small_data.train_images).numpy().reshape(3, 40, 3, 1024)  # three batches of 40
     mean, var = batches.mean((1, 3)), batches.transpose(0, 2, 1, 3).reshape(3, 3, -1).var(2, ddof=1)
     np.testing.assert_allclose(norm.running_mean, mean.mean(0), atol=1e-5)
     np.testing.assert_allclose(norm.running_var, var.mean(0), rtol=1e-5)
-    assert not model.training and norm.momentum == 0.1
+    assert model.training and not norm.training and norm.momentum == 0.1
     for name, weight in model.named_parameters():
         assert torch.equal(weight, weights[name]) and weight.grad is None
 

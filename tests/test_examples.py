@@ -12,9 +12,10 @@ PUBLIC = {name: getattr(rlpjepa, name) for name in rlpjepa.__all__}
 for module, names in (("rlpjepa.train", ("train", "train_step")), ("rlpjepa.pretrain", None)):
     module = importlib.import_module(module)
     PUBLIC |= {name: getattr(module, name) for name in names or module.__all__}
+RUNS = "pretrain", "load_run"  # their examples train
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in RUNS)) for name in PUBLIC])
 def test_example(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # what an example writes, it writes there
     item = PUBLIC[name]

@@ -338,6 +338,8 @@ class Run:
     def check_origin(self, state):
         """RunError if a checkpoint is not of this configuration, data, device and number of processes."""
         of = f"the checkpoint in {self.run_dir}"
+        if "scheduler" in state:
+            raise RunError(f"{of} was written by version 0.1: finish that run with it (load_run reads its network)")
         if differing := differences(state["config"], self.config):
             raise RunError(f"{of} belongs to another configuration: {differing}")
         md5, ranks = state["provenance"]["data_md5"], len(state["generators"])
