@@ -8,7 +8,7 @@ ARGS ?=
 # What `make pretrain` does without ARGS: a small network on the embedded images, a minute or two on a laptop.
 DEMO := --dataset shapes --backbone test_byobnet --dim 256 --lr 2e-3 --epochs 12
 
-.PHONY: help lab test test-fast lint pretrain bench sync run-notebooks student slides site clean
+.PHONY: help lab test test-fast lint pretrain bench sync run-notebooks handout slides site clean
 
 help:
 	@echo "make lab            open JupyterLab on notebooks/ (ARGS=... goes to jupyter lab)"
@@ -18,9 +18,9 @@ help:
 	@echo "make bench          speed, as ratios (ARGS=... goes to the benchmark)"
 	@echo "make sync           bring the notebooks up to date with their .py files"
 	@echo "make run-notebooks  execute the notebooks in place"
-	@echo "make student        the notebooks without solutions, in build/student/"
-	@echo "make slides         one HTML slide show per chapter, in build/slides/"
-	@echo "make site           the course site with the explorer, in build/site/"
+	@echo "make handout        what a course hands out, without solutions, in build/handout/"
+	@echo "make slides         one HTML slide show per lesson, in build/slides/"
+	@echo "make site           the course site with the explorer, in build/site/ (ARGS=--handout: without solutions)"
 	@echo "make lint           style of the Python files"
 	@echo "make clean          remove what was made: .venv, build/, caches (not data/ or runs/)"
 
@@ -53,29 +53,25 @@ pretrain: $(ENV)
 bench: $(ENV)
 	$(BIN)/python -m tests.bench $(ARGS)
 
+SERIES = $(shell $(BIN)/python docs/series.py)
+EXECUTE := --execute --ExecutePreprocessor.record_timing=False
+
 sync: $(ENV)
 	$(BIN)/python docs/address.py
-	$(BIN)/jupytext --to ipynb --update notebooks/*.py
+	$(BIN)/jupytext --to ipynb --update $(SERIES)
 
 run-notebooks: sync
-	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
-	$(BIN)/jupyter nbconvert --to notebook --inplace --CoalesceStreamsPreprocessor.enabled=True notebooks/*.ipynb
+	OMP_NUM_THREADS=1 $(BIN)/jupyter nbconvert --to notebook --inplace $(EXECUTE) $(SERIES:.py=.ipynb)
+	$(BIN)/jupyter nbconvert --to notebook --inplace --CoalesceStreamsPreprocessor.enabled=True $(SERIES:.py=.ipynb)
 
-student: $(ENV)
-	rm -rf build/student
-	$(BIN)/jupyter nbconvert --log-level WARN --to notebook --output-dir build/student \
-		--TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_cell_tags solution \
-		--TagRemovePreprocessor.remove_cell_tags skip-student \
-		--TagRemovePreprocessor.remove_all_outputs_tags stub --TagRemovePreprocessor.remove_all_outputs_tags check \
-		notebooks/*.ipynb
-	cp -R notebooks/results build/student/
-	rm build/student/results/experiments/cone.py build/student/results/experiments/wake.py  # solutions
+handout: $(ENV)
+	$(BIN)/python docs/handout.py $(ARGS)
 
 slides: $(ENV)
 	$(BIN)/python docs/slides.py
 
 site: $(ENV)
-	$(BIN)/python docs/build.py
+	$(BIN)/python docs/build.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -8,6 +8,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from series import all_names
+
 BADGES = re.compile(r"<!-- address -->.*?<!-- /address -->", re.DOTALL)
 
 
@@ -39,11 +41,14 @@ def notebook_with_address(text, repository):
 
 
 def main(root=Path(__file__).parents[1]):
-    repository = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["rlpjepa"]["repository"]
+    repository = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["rlpjepa"]["repository"]
     if repository and not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         raise SystemExit(f'repository in pyproject.toml must read "owner/name" or be empty, got {repository!r}')
     changes = {root / "README.md": readme_with_address, root / "CITATION.cff": citation_with_address}
-    changes |= dict.fromkeys((root / "notebooks").glob("*.py"), notebook_with_address)
+    notebooks = (
+        path.with_suffix(".py") for path in (root / "notebooks").rglob("*.ipynb") if path.parent.name[0] != "."
+    )
+    changes |= dict.fromkeys(notebooks, notebook_with_address)
     for path, change in changes.items():
         old = path.read_text(encoding="utf-8")
         new = change(old, repository)

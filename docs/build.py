@@ -1,4 +1,4 @@
-"""Builds the course site: ``python docs/build.py [OUT]``, into build/site when OUT is not given.
+"""Builds the course site: ``python docs/build.py [--handout] [OUT]``, into build/site when OUT is not given.
 
 The pages are gathered in a folder beside OUT: docs/*.md and the notebooks as they are committed, and the pages that
 pages.py makes from claims and results. Sphinx renders them; a site that stood in OUT is replaced once that went well.
@@ -17,16 +17,21 @@ ROOT = DOCS.parent
 sys.path.insert(0, str(DOCS))
 
 import pages  # noqa: E402
+from series import all_names  # noqa: E402
 
 
-def gather(folder):
-    """The sources of the site, in one folder."""
-    (folder / "notebooks").mkdir(parents=True)
+def gather(folder, handout=False):
+    """The sources of the site, in one folder; for a handout without solutions."""
+    folder.mkdir(parents=True)
     for path in DOCS.glob("*.md"):
         shutil.copy(path, folder)
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    (folder / "index.md").write_text(index.replace("<!-- notebooks -->", pages.navigation(handout)), encoding="utf-8")
     shutil.copy(DOCS / "overview.png", folder)
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        shutil.copy(path, folder / "notebooks")
+    for name in all_names(handout):
+        copy = folder / "notebooks" / f"{name}.ipynb"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", copy)
     for path in (ROOT / "notebooks" / "results").rglob("*.png"):
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +42,12 @@ def gather(folder):
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python docs/build.py", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, nargs="?", default=ROOT / "build" / "site")
-    out = parser.parse_args(arguments).out.resolve()
+    parser.add_argument("--handout", action="store_true", help="without solutions")
+    options = parser.parse_args(arguments)
+    out = options.out.resolve()
     work = out.with_name(f"{out.name}-work")
     shutil.rmtree(work, ignore_errors=True)
-    gather(work / "source")
+    gather(work / "source", options.handout)
     status = sphinx(
         ["-c", str(DOCS), "-b", "html", "-E", "-q", "-W", "-j", "auto", str(work / "source"), str(work / "html")]
     )

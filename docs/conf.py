@@ -31,6 +31,7 @@ nb_custom_formats = {".ipynb": "course.read_notebook"}
 nb_ipywidgets_js = {}
 myst_enable_extensions = ["attrs_block", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+myst_heading_slug_func = "course.slug"
 mathjax_path = "mathjax/tex-chtml-full.js"  # course.py takes it from an installed package
 
 # The API reference, from docstrings in Google's style.

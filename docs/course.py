@@ -13,9 +13,7 @@ from pathlib import Path
 import nbformat
 from docutils import nodes
 from libraries import copy_mathjax, package
-
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = ROOT / "notebooks"
+from series import NOTEBOOKS, all_names
 
 TAG = re.compile(r"\\tag\{(\d+)\}|\\text\{\(Eq\. (\d+)\)\}")  # how the notebooks number an equation
 SECTION = re.compile(r"^(?:## )?(\d+) · ", re.MULTILINE)  # ... and a section
@@ -29,11 +27,21 @@ SECTIONS = re.compile(r"\b(?:[Cc]hapter\s+(0\d)(?:,\s+section\s+(\d+)|\b)|(0\d)\
 
 
 def load_notebooks():
-    """{page: notebook as a dict}, in the order of the chapters."""
+    """{page: notebook as a dict}, lessons first: what stands in a lesson and elsewhere is linked to in the lesson."""
     return {
-        f"notebooks/{path.stem}": json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+        f"notebooks/{name}": json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+        for name in all_names()
     }
+
+
+def chapter_of(page):
+    """The number of a notebook's chapter, "02"."""
+    return page.rsplit("/", 1)[-1][:2]
+
+
+def slug(heading):
+    """A heading's anchor, as JupyterLab makes it: letters keep their case."""
+    return heading.replace(" ", "-")
 
 
 def claim_names(cell):
@@ -45,8 +53,8 @@ def find_anchors(notebooks):
     """{"Eq. 11": [(page, anchor)], "T12": ..., "02": ..., "02 § 4": ...}: where things with a name or number stand."""
     found = {}
     for page, notebook in notebooks.items():
-        chapter = page.removeprefix("notebooks/")[:2]
-        found[chapter] = [(page, "")]
+        chapter = chapter_of(page)
+        found.setdefault(chapter, [(page, "")])
         for cell in notebook["cells"]:
             text = "".join(cell["source"]) if cell["cell_type"] == "markdown" else ""
             anchors = {f"Eq. {''.join(numbers)}": f"eq-{''.join(numbers)}" for numbers in TAG.findall(text)}
@@ -63,17 +71,11 @@ def find_anchors(notebooks):
 
 
 def read_notebook(text):
-    """A notebook as the site shows it: claims with anchors, solutions folded, figures with alt text, live figures."""
+    """A notebook as the site shows it: claims with anchors, figures with alt text, live figures."""
     notebook = nbformat.reads(text, as_version=4)
     notebook.metadata.pop("widgets", None)  # they need a kernel
-    cells, in_solution = [], False
+    cells = []
     for cell in notebook.cells:
-        is_solution = "solution" in cell.metadata.get("tags", [])
-        if is_solution and not in_solution:
-            cells.append(markdown('<details class="solution"><summary>Solution</summary>'))
-        if in_solution and not is_solution:
-            cells.append(markdown("</details>"))
-        in_solution = is_solution
         cells += [
             markdown(f"(claim-{name.lower()})=\n{{.claim-mark}}\n[Claim {name}](#statement-{name.lower()})")
             for name in claim_names(cell)
@@ -85,8 +87,6 @@ def read_notebook(text):
             cells.append(
                 markdown('<p>Sliders that answer on this site: <a href="../explorer.html">the explorer</a>.</p>')
             )
-    if in_solution:
-        cells.append(markdown("</details>"))
     notebook.cells = cells
     return notebook
 

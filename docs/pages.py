@@ -7,7 +7,8 @@ import statistics
 import tomllib
 from importlib.util import find_spec
 
-from course import NOTEBOOKS, claim_names, find_anchors, load_notebooks
+from course import chapter_of, claim_names, find_anchors, load_notebooks
+from series import FOLDERS, HANDOUT, NOTEBOOKS, names
 
 import rlpjepa
 
@@ -30,6 +31,15 @@ def write(folder):
         ("api", api_page()),
     ):
         (folder / f"{name}.md").write_text(page, encoding="utf-8")
+
+
+def navigation(handout):
+    """The site's tables of contents of the notebooks, one for each kind."""
+    blocks = []
+    for kind in HANDOUT if handout else FOLDERS:
+        pages = "\n".join(f"notebooks/{name}" for name in names(kind))
+        blocks.append(f"```{{toctree}}\n:hidden:\n:caption: {kind}\n\n{pages}\n```")
+    return "\n\n".join(blocks)
 
 
 # Claims
@@ -79,8 +89,7 @@ def sections_of_claims(notebooks):
                 headings = [line[3:].strip() for line in "".join(cell["source"]).splitlines() if line.startswith("## ")]
                 section = headings[-1] if headings else section
             for name in claim_names(cell):
-                number = page.removeprefix("notebooks/")[:2]
-                found[name] = f"chapter {number}, section {section}"
+                found[name] = f"chapter {chapter_of(page)}, section {section}"
     return found
 
 

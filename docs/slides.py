@@ -1,4 +1,4 @@
-"""Builds one slide show per chapter: ``python docs/slides.py [OUT]``, into build/slides when OUT is not given.
+"""Builds one slide show per lesson: ``python docs/slides.py [OUT]``, into build/slides when OUT is not given.
 
 A cell with the tag ``slide`` is a slide: text as it stands, of code what it put out. All others are left out.
 """
@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 from libraries import copy_mathjax, package
 from nbconvert import SlidesExporter
+from series import NOTEBOOKS, names
 
 DOCS = Path(__file__).parent
-NOTEBOOKS = DOCS.parent / "notebooks"
 
 
 def slide_show(path):
@@ -40,9 +40,9 @@ def main(arguments=None):
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(package("sphinx_revealjs") / "_static" / "revealjs" / "dist", out / "assets" / "reveal" / "dist")
     copy_mathjax(out / "assets" / "mathjax")
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        (out / f"{path.stem}.html").write_text(slide_show(path), encoding="utf-8")
-        print(out / f"{path.stem}.html")
+    for name in names("Lessons"):
+        (out / f"{name}.html").write_text(slide_show(NOTEBOOKS / f"{name}.ipynb"), encoding="utf-8")
+        print(out / f"{name}.html")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ import functools
 import json
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+from .series import NOTEBOOKS, all_names
+
 CHAPTERS = (
     "01_lp_spheres",
     "02_rectified_generalized_gaussian",
@@ -29,8 +29,8 @@ CLAIMS = tomllib.loads((NOTEBOOKS / "claims.toml").read_text(encoding="utf-8"))[
 
 @functools.cache
 def read_notebooks():
-    """{stem: parsed notebook} of all chapters that exist."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    """{name: parsed notebook} of all notebooks."""
+    return {name: json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")) for name in all_names()}
 
 
 def list_problems(claims):
@@ -57,10 +57,10 @@ def list_problems(claims):
 
 
 def tagged_cells(notebooks):
-    """(chapter, claim id, cell) for every tag `claim-<id>`."""
+    """(notebook, claim id, cell) for every tag `claim-<id>`."""
     return [
-        (chapter, tag.removeprefix("claim-"), cell)
-        for chapter, notebook in notebooks.items()
+        (name, tag.removeprefix("claim-"), cell)
+        for name, notebook in notebooks.items()
         for cell in notebook["cells"]
         for tag in cell.get("metadata", {}).get("tags", [])
         if tag.startswith("claim-")
@@ -104,16 +104,25 @@ def cell_problems(cell):
 
 def notebook_problems(notebooks, claims):
     """What is wrong with the tagged cells of all notebooks."""
-    chapter_of = {claim["id"]: claim["chapter"] for claim in claims}
+    home = {claim["id"]: f"evidence/{claim['chapter']}" for claim in claims}
     problems = []
-    for chapter, name, cell in tagged_cells(notebooks):
-        where = f"{chapter}, cell tagged claim-{name}"
-        if name not in chapter_of:
+    for notebook, name, cell in tagged_cells(notebooks):
+        where = f"{notebook}, cell tagged claim-{name}"
+        if name not in home:
             problems.append(f"{where}: no such claim")
-        elif chapter != chapter_of[name]:
-            problems.append(f"{where}: belongs in {chapter_of[name]}")
+        elif notebook != home[name]:
+            problems.append(f"{where}: belongs in {home[name]}")
+        elif last_heading(notebooks[notebook]["cells"], cell) != f"### {name}":
+            problems.append(f"{where}: stands under no heading of its own")
         problems += [f"{where}: {problem}" for problem in cell_problems(cell)]
     return problems
+
+
+def last_heading(cells, cell):
+    """The heading under which a cell stands."""
+    before = cells[: next(k for k, other in enumerate(cells) if other is cell)]
+    text = "\n".join("".join(other["source"]) for other in before if other["cell_type"] == "markdown")
+    return next((line for line in reversed(text.splitlines()) if line.startswith("#")), None)
 
 
 def test_list_of_claims_is_sound():
@@ -137,16 +146,16 @@ def test_every_claim_has_its_cell():
 # The checks above have to refuse what is wrong: toy notebooks and lists, each with one fault.
 
 
-def toy(tag="claim-T12", chapter="02_rectified_generalized_gaussian", source="assert 1 + 1 == 2", **changes):
-    """One notebook with one cell, sound as it stands."""
+def toy(tag="claim-T12", where="evidence/02_rectified_generalized_gaussian", heading="### T12", **changes):
+    """One notebook with a heading and one cell, sound as it stands."""
     cell = {
         "cell_type": "code",
         "metadata": {"tags": [tag]},
-        "source": source,
+        "source": "assert 1 + 1 == 2",
         "execution_count": 1,
         "outputs": [{"output_type": "stream", "name": "stdout", "text": "agrees\n"}],
     }
-    return {chapter: {"cells": [cell | changes]}}
+    return {where: {"cells": [{"cell_type": "markdown", "metadata": {}, "source": heading}, cell | changes]}}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +177,9 @@ def test_sound_cell_is_accepted(source):
     [
         (toy(tag="claim-T99"), "no such claim"),
         (toy(tag="claim-t12"), "no such claim"),
-        (toy(chapter="01_lp_spheres"), "belongs in 02_rectified_generalized_gaussian"),
+        (toy(where="evidence/01_lp_spheres"), "belongs in evidence/02_rectified_generalized_gaussian"),
+        (toy(where="02_rectified_generalized_gaussian"), "belongs in evidence/02_rectified_generalized_gaussian"),
+        (toy(heading="### T11"), "stands under no heading of its own"),
         (toy(cell_type="markdown"), "is not a code cell"),
         (toy(execution_count=None), "was not run"),
         (toy(outputs=[{"output_type": "error", "ename": "AssertionError"}]), "ended in an error"),

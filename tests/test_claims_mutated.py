@@ -56,8 +56,8 @@ def before_and_cell(claim):
 
 @pytest.fixture(autouse=True)
 def kernel(monkeypatch):
-    """The notebooks' folder, as a kernel has it, and torch's options as they were afterwards."""
-    monkeypatch.chdir(NOTEBOOKS)
+    """The evidence's folder, as a kernel has it, and torch's options as they were afterwards."""
+    monkeypatch.chdir(NOTEBOOKS / "evidence")
     matplotlib.use("Agg")
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     with torch.random.fork_rng():

@@ -10,29 +10,38 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+from rlpjepa.figures import series_root
+
+from .series import FOLDERS, LESSONS, NOTEBOOKS, ROOT, all_names
 
 
-def install_cell(path):
-    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+def install_cell(name):
+    text = (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
     assert cells[0]["metadata"]["tags"] == ["install"]
     return "".join(cells[0]["source"])
 
 
-CELL = install_cell(NOTEBOOKS[0])
+CELL = install_cell(LESSONS[0])
 COLAB = CELL.replace('REPOSITORY = ""', 'REPOSITORY = "someone/somewhere"')
 
 
-def test_all_chapters_begin_with_the_same_cell():
-    assert COLAB != CELL and {install_cell(path) for path in NOTEBOOKS} == {CELL}
+def test_all_notebooks_begin_with_the_same_cell():
+    assert COLAB != CELL and {install_cell(name) for name in all_names()} == {CELL}
 
 
-def test_nothing_happens_in_a_clone(monkeypatch):
-    monkeypatch.chdir(ROOT / "notebooks")
+@pytest.mark.parametrize("folder", FOLDERS.values())
+def test_nothing_happens_in_a_clone(monkeypatch, folder):
+    monkeypatch.chdir(NOTEBOOKS / folder)
     monkeypatch.setattr(subprocess, "run", None)
     exec(COLAB, {})
-    assert Path.cwd() == ROOT / "notebooks"
+    assert Path.cwd() == (NOTEBOOKS / folder).resolve() and series_root() == ROOT
+
+
+def test_root_is_not_found_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="make lab"):
+        series_root()
 
 
 def test_without_an_address_it_says_what_to_do(monkeypatch, tmp_path):
@@ -47,10 +56,10 @@ def test_elsewhere_it_fetches_and_installs(tmp_path):
     # A clean environment has the packages of this one, but not rlpjepa, whose editable install is not seen through a
     # path file; instead of from GitHub, git takes the repository from a folder, and pip finds all it needs installed.
     repository = tmp_path / "someone" / "somewhere.git"
-    for name in ("rlpjepa", "notebooks/results"):
+    for name in ("rlpjepa", "notebooks/results", "notebooks/exercises/checks"):
         shutil.copytree(ROOT / name, repository / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, repository)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "notebooks/claims.toml"):
+        shutil.copy(ROOT / name, repository / name)
     git = ["git", "-C", str(repository), "-c", "user.name=test", "-c", "user.email=test@example.org"]
     for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "series"]):
         subprocess.run([*git, *command], check=True)
@@ -72,7 +81,16 @@ def test_elsewhere_it_fetches_and_installs(tmp_path):
         "PIP_NO_INDEX": "1",
         "PIP_NO_BUILD_ISOLATION": "0",  # the setting is a negation of a negation: no isolation
     }
-    after = "\nimport rlpjepa\nprint(rlpjepa.__file__)\nprint(os.getcwd())\n"
+    after = """
+import rlpjepa, rlpjepa.pretrain
+from rlpjepa.figures import COLORS, png_bytes, series_root, style
+import matplotlib.figure
+assert png_bytes(matplotlib.figure.Figure()).startswith(b"\\x89PNG") and (series_root() / "notebooks/results").exists()
+sys.path.insert(0, str(series_root() / "notebooks" / "exercises"))
+from checks import check
+print(rlpjepa.__file__)
+print(os.getcwd())
+"""
     for _ in range(2):  # the second time, as after a restart of the kernel, everything is there
         done = subprocess.run([python, "-c", COLAB + after], cwd=colab, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -1,6 +1,5 @@
 """The files around the code: environments, pins, pairs of notebooks, README."""
 
-import importlib.util
 import json
 import re
 import sys
@@ -12,9 +11,10 @@ import jupytext
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+from .series import NOTEBOOKS, ROOT, all_names, load_script
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+notebooks = pytest.mark.parametrize("name", all_names())
 
 
 def test_conda_installs_what_make_installs():
@@ -52,50 +52,63 @@ def test_installed_versions_are_the_pins():
     assert not wrong
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_is_what_its_py_file_says(path):
-    source, notebook = jupytext.read(path), jupytext.read(path.with_suffix(".ipynb"))
+@notebooks
+def test_notebook_is_what_its_py_file_says(name):
+    """Text, code, and the metadata that a .py file keeps: tags, and what is folded."""
+    books = [jupytext.read(NOTEBOOKS / f"{name}.{ending}") for ending in ("py", "ipynb")]
+    kept = ("tags", "jupyter", "collapsed")
     cells = [
-        [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in book.cells]
-        for book in (source, notebook)
+        [
+            (cell.cell_type, cell.source, {key: cell.metadata[key] for key in kept if key in cell.metadata})
+            for cell in book.cells
+        ]
+        for book in books
     ]
     assert cells[0] == cells[1], "run `make sync`"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_is_small_complete_and_speaks_of_no_machine(path):
-    ipynb = path.with_suffix(".ipynb")
-    assert ipynb.stat().st_size < 2 * 2**20
-    cells = json.loads(ipynb.read_text())["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
+@notebooks
+def test_every_py_file_says_what_its_pair_keeps(name):
+    """JupyterLab does not see the settings of pyproject.toml, which lies above the folder that it is started on."""
+    settings = PROJECT["tool"]["jupytext"]
+    header = jupytext.read(NOTEBOOKS / f"{name}.py").metadata["jupytext"]
+    assert header["cell_metadata_filter"] == settings["cell_metadata_filter"]
+    assert header["notebook_metadata_filter"] == settings["notebook_metadata_filter"]
+
+
+@notebooks
+def test_notebook_is_small_complete_and_speaks_of_no_machine(name):
+    text = (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")
+    assert len(text.encode()) < 1.5 * 2**20
+    code = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
-    assert not re.search(r"(/home|/root|/Users|/tmp|/work)/", ipynb.read_text())
+    assert not re.search(r"(/home|/root|/Users|/tmp|/work)/", text)
 
 
-def test_every_notebook_has_its_pair():
-    assert [p.stem for p in sorted((ROOT / "notebooks").glob("*.ipynb"))] == [p.stem for p in NOTEBOOKS]
+def test_every_notebook_is_listed_and_has_its_pair():
+    files = [path for path in NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
+    found = sorted(path.relative_to(NOTEBOOKS).with_suffix("").as_posix() for path in files)
+    assert found == sorted(all_names()) and all(path.with_suffix(".py").exists() for path in files)
 
 
 def test_readme_names_only_targets_that_exist():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
-    named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert named <= targets and {"lab", "test", "test-fast", "pretrain"} <= named
 
 
 def test_readme_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", (ROOT / "README.md").read_text()):
+    for link in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", (ROOT / "README.md").read_text(encoding="utf-8")):
         target = link[0] or link[1]
         if not target.startswith("http"):
             assert (ROOT / target).exists(), target
 
 
 @pytest.fixture
-def address():
-    spec = importlib.util.spec_from_file_location("address", ROOT / "docs" / "address.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def address(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")  # where it finds the list of the notebooks
+    return load_script("address")
 
 
 def test_address_appears_when_it_is_set_and_only_then(address, tmp_path):

@@ -5,12 +5,11 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+from .series import LESSONS, NOTEBOOKS, ROOT
+
 PARTS_OF_EXERCISES = {"exercise", "hint", "stub", "solution", "check"}
 
 pytestmark = pytest.mark.slow
@@ -36,12 +35,12 @@ def slides(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_slides(path, slides):
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_slides(lesson, slides):
+    cells = json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text(encoding="utf-8"))["cells"]
     tags = [set(cell["metadata"].get("tags", [])) for cell in cells]
     assert not any("slide" in those and those & PARTS_OF_EXERCISES for those in tags)
-    text = (slides / f"{path.stem}.html").read_text(encoding="utf-8")
+    text = (slides / f"{lesson}.html").read_text(encoding="utf-8")
     page = Page(text)
     # nbconvert puts a slide into two nested sections.
     assert page.sections == 2 * sum("slide" in those for those in tags) and 2 * 10 <= page.sections <= 2 * 25

@@ -1,0 +1,37 @@
+"""Makes what a course hands out: ``python docs/handout.py [OUT]``, into build/handout when OUT is not given.
+
+The package, the notebooks but for their solutions, and what these need to run. Whatever is a solution lies in
+notebooks/solutions/, and the answers of the tests in tests/: neither is copied.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from series import HANDOUT, NOTEBOOKS, ROOT, names
+
+FILES = ("pyproject.toml", "constraints.txt", "environment.yml", "LICENSE", "CITATION.cff")
+FOLDERS = ("rlpjepa", "notebooks/results", "notebooks/exercises/checks")
+LITTER = shutil.ignore_patterns("__pycache__", ".*")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python docs/handout.py", description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, nargs="?", default=ROOT / "build" / "handout")
+    out = parser.parse_args(arguments).out
+    shutil.rmtree(out, ignore_errors=True)
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, out / folder, ignore=LITTER)
+    for file in (*FILES, "notebooks/claims.toml"):
+        shutil.copy(ROOT / file, out / file)
+    for name in (name for kind in HANDOUT for name in names(kind)):
+        for ending in (".ipynb", ".py"):
+            copy = (out / "notebooks" / name).with_suffix(ending)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(NOTEBOOKS / copy.relative_to(out / "notebooks"), copy)
+    shutil.copy(ROOT / "docs" / "handout" / "README.md", out)
+    print(out)
+
+
+if __name__ == "__main__":
+    main()
