@@ -8,7 +8,7 @@ import functools
 import importlib
 import math
 import re
-from pathlib import Path
+import sys
 
 import jupytext
 import numpy as np
@@ -16,13 +16,14 @@ import pytest
 import torch
 from scipy import stats
 
-from rlpjepa import exercises, sample_rgg, spheres
-from rlpjepa.exercises import check
+from rlpjepa import sample_rgg, spheres
 
 from . import answers03, answers04, answers05
+from .series import NOTEBOOKS, names
 
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.py"))}
+sys.path.insert(0, str(NOTEBOOKS / "exercises"))
+from checks import CHECKS, check  # noqa: E402
+
 PARTS = ("exercise", "hint", "stub", "solution", "check")
 
 
@@ -302,16 +303,12 @@ def tags(cell):
 
 
 @functools.cache
-def read_exercises():
-    """{stem: (source of the section's first code cell, the cells after it)} of the chapters with exercises."""
-    sections = {}
-    for stem, path in NOTEBOOKS.items():
-        cells = jupytext.read(path).cells
-        start = [k for k, cell in enumerate(cells) if cell.source.startswith("## Exercises")]
-        if start:
-            first = next(k for k in range(start[0], len(cells)) if cells[k].cell_type == "code")
-            sections[stem] = cells[first].source, cells[first + 1 :]
-    return sections
+def read(name):
+    """(source of a notebook's set-up, its cells from the first part of an exercise on)."""
+    cells = jupytext.read(NOTEBOOKS / f"{name}.py").cells
+    start = next(k for k, cell in enumerate(cells) if tags(cell))
+    setup = [c.source for c in cells[:start] if c.cell_type == "code" and "install" not in c.metadata.get("tags", [])]
+    return "\n".join(setup), cells[start:]
 
 
 def checked_names(source):
@@ -322,25 +319,28 @@ def checked_names(source):
 
 @functools.cache
 def exercise_cells():
-    """{exercise: {"setup": …, "stub": …, "solution": …, "check": source}}, from the notebooks."""
+    """{exercise: {"setup": …, "stub": …, "check": …, "solution": …, "solution setup": source}}, from the notebooks."""
     found = {}
-    for setup, cells in read_exercises().values():
-        parts = {}
-        for cell in cells:
-            if cell.cell_type == "code" and len(tags(cell)) == 1:
-                (tag,) = tags(cell)
-                parts[tag] = cell.source
-                if tag == "check":
-                    (name,) = checked_names(cell.source)
-                    found[name] = {"setup": setup, **parts}
-                    parts = {}
+    for kind in ("Exercises", "Solutions"):
+        for notebook in names(kind):
+            setup, cells = read(notebook)
+            parts = {"setup": setup} if kind == "Exercises" else {"solution setup": setup}
+            for cell in cells:
+                if cell.cell_type == "code" and len(tags(cell)) == 1:
+                    (tag,) = tags(cell)
+                    if tag == "check":
+                        (name,) = checked_names(cell.source)
+                        found.setdefault(name, {}).update(parts | {"check": cell.source})
+                        parts = {key: value for key, value in parts.items() if "setup" in key}
+                    else:
+                        parts.setdefault(tag, cell.source)
     return found
 
 
 def run(name, *parts):
-    """Runs cells of an exercise after the imports of its section, as a notebook would."""
+    """Runs cells of an exercise after the set-up of its notebook, as a kernel would."""
     namespace = {}
-    for part in ("setup", *parts):
+    for part in ("solution setup" if "solution" in parts else "setup", *parts):
         exec(exercise_cells()[name][part], namespace)
 
 
@@ -435,38 +435,43 @@ def test_unknown_exercise_is_refused(name):
         check(name, 1)
 
 
+def checks_in(notebook):
+    """The exercises whose checks a notebook runs, in order."""
+    return [name for cell in read(notebook)[1] if cell.cell_type == "code" for name in checked_names(cell.source)]
+
+
 def test_notebooks_and_checks_have_the_same_exercises():
-    for path in (ROOT / "rlpjepa" / "exercises").glob("chapter*.py"):
-        importlib.import_module(f"rlpjepa.exercises.{path.stem}")
-    in_notebooks = [
-        name
-        for _, cells in read_exercises().values()
-        for cell in cells
-        if cell.cell_type == "code"
-        for name in checked_names(cell.source)
-    ]
-    assert len(set(in_notebooks)) == len(in_notebooks)
-    assert set(in_notebooks) == set(exercises.CHECKS) == set(ANSWERS)
-    for stem, (_, cells) in read_exercises().items():
-        assert all(f'check("{stem[:2]}.' in cell.source for cell in cells if "check" in tags(cell))
+    for notebook in names("Exercises"):
+        importlib.import_module(f"checks.chapter{notebook.rpartition('/')[2][:2]}")
+    everywhere = [name for notebook in names("Exercises") for name in checks_in(notebook)]
+    assert len(set(everywhere)) == len(everywhere) and set(everywhere) == set(CHECKS) == set(ANSWERS)
+    for notebook, solutions in zip(names("Exercises"), names("Solutions"), strict=True):
+        assert checks_in(notebook) == checks_in(solutions)
+        assert all(name.startswith(notebook.rpartition("/")[2][:2]) for name in checks_in(notebook))
 
 
-@pytest.mark.parametrize("stem", NOTEBOOKS)
-def test_cells_of_an_exercise_stand_in_order(stem):
-    if stem not in read_exercises():
-        pytest.skip("no exercises yet")
-    _, cells = read_exercises()[stem]
-    last = max(k for k, cell in enumerate(cells) if tags(cell))
-    assert all(len(tags(cell)) == 1 for cell in cells[: last + 1]), "a cell between the exercises has no part in them"
-    sequence = [(*tags(cell), cell.cell_type) for cell in cells[: last + 1]]
-    initials = "".join({"code": tag[:2].upper(), "markdown": tag[:2].lower()}[kind] for tag, kind in sequence)
-    whole = "ex hi ST (SO (so )?|so SO )CH ((so )?SO (so )?)?".replace(" ", "")  # a last part may use the answer
-    assert re.fullmatch(f"({whole})+(so|exhi(so)?)?", initials), initials
-    assert cells[last + 1].source.startswith("## What was shown")
-    for cell in cells[: last + 1]:
+def parts_of(notebook):
+    """The parts of the exercises in a notebook, a letter each; capitals are code. Each cell has one part."""
+    _, cells = read(notebook)
+    assert all(len(tags(cell)) == 1 for cell in cells), "a cell between the exercises has no part in them"
+    sequence = [(*tags(cell), cell.cell_type) for cell in cells]
+    return "".join({"code": tag[:2].upper(), "markdown": tag[:2].lower()}[kind] for tag, kind in sequence)
+
+
+@pytest.mark.parametrize("notebook", names("Exercises"))
+def test_cells_of_an_exercise_stand_in_order(notebook):
+    assert re.fullmatch("(exhiSTCH)+(exhi)?", parts_of(notebook)), parts_of(notebook)  # the last may be for talking
+    for cell in read(notebook)[1]:
         if "hint" in tags(cell):
             assert re.fullmatch(r"<details><summary>Hint</summary>\n\n.*\n\n</details>", cell.source, re.S)
         if "check" in tags(cell):
             assert re.fullmatch(r'check\("\d\d\.\d", [\w, ]+\)', cell.source)
         if "exercise" in tags(cell):
-            assert re.match(r"### \d\d\.\d · ", cell.source)
+            assert re.match(r"##+ \d\d\.\d · ", cell.source)
+
+
+@pytest.mark.parametrize("notebook", names("Solutions"))
+def test_cells_of_a_solution_stand_in_order(notebook):
+    assert re.fullmatch("((so)+SO(so|SO)*CH(so|SO)*)+(so)*", parts_of(notebook)), parts_of(notebook)
+    headings = re.findall(r"^## (\d\d\.\d) · ", "\n".join(cell.source for cell in read(notebook)[1]), re.M)
+    assert headings[: len(checks_in(notebook))] == checks_in(notebook)

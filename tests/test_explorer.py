@@ -423,7 +423,8 @@ def test_in_jupyterlab_a_slider_of_chapter_02_moves_the_numbers(tmp_path):
     notebooks.mkdir()
     notebook = nbformat.read(ROOT / "notebooks" / chapter, as_version=4)
     nbformat.write(notebook, notebooks / chapter)
-    (notebooks / "results").symlink_to(ROOT / "notebooks" / "results")
+    for name in ("results", "claims.toml"):
+        (notebooks / name).symlink_to(ROOT / "notebooks" / name)
     (number,) = (k for k, cell in enumerate(notebook.cells) if "rgg_explorer(" in cell.source)
 
     with chromium(1280, 900) as driver, jupyter_lab(tmp_path, notebooks) as address:
