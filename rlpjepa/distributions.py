@@ -225,7 +225,8 @@ class TruncatedGeneralizedGaussian(_Law):
     def _quantile(self, below, above):
         t0, scale, p = self._standard()
         # t0 < 0: a quantile of the whole law, with the mass below t0 put back; else one of its tail
-        low, log_above = t0.clamp_max(0), torch.where(below < 0.5, torch.log1p(-below), above.log())
+        low = torch.where(t0 < 0, t0, 0.0)  # at t0 = 0, where loc usually starts, the derivative is that of a tail
+        log_above = torch.where(below < 0.5, torch.log1p(-below), above.log())
         share = special.log_survival(low, p).exp()
         below, above = below * share + special.log_survival(-low, p).exp(), above * share
         left = below < above

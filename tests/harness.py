@@ -1,6 +1,9 @@
 """What the tests of `rlpjepa.pretrain` share: a tiny run, which can be watched and stopped at any step."""
 
+import _thread
 import json
+import threading
+import time
 
 import torch
 from PIL import Image
@@ -32,24 +35,29 @@ def arguments_of(config, run_dir):
     return [str(text) for k, v in options.items() for text in ("--" + k.replace("_", "-"), v)]
 
 
-class Watched(Run):
-    """A run that calls ``before(run)`` ahead of every step."""
+def nothing(run):
+    pass
 
-    def __init__(self, config, run_dir, before=lambda run: None):
+
+class Watched(Run):
+    """A run that calls ``before(run)`` and ``after(run)`` around every step."""
+
+    def __init__(self, config, run_dir, before=nothing, after=nothing):
         super().__init__(config, run_dir)
-        self.before = before
+        self.before, self.after = before, after
 
     def compute_step(self):
         self.before(self)
         super().compute_step()
+        self.after(self)
 
 
-def train_run(config, run_dir, before=lambda run: None, resume=False, kind=Watched):
+def train_run(config, run_dir, before=nothing, after=nothing, resume=False, kind=Watched):
     """Train as `pretrain` does, but without the evaluation; returns the run."""
     run_dir.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        run = kind(config, run_dir, before)
+        run = kind(config, run_dir, before, after)
         if resume:
             run.restore()
         run.train(progress=False)
@@ -64,6 +72,17 @@ def stop_at(step):
             raise KeyboardInterrupt
 
     return interrupt
+
+
+def interrupt_at_first_checkpoint(run_dir):
+    """Ctrl-C for whatever this process does when there is a checkpoint in the folder."""
+
+    def interrupt():
+        while not (run_dir / "checkpoint.pt").exists():
+            time.sleep(0.001)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt, daemon=True).start()
 
 
 class Recorded(ImageData):

@@ -135,14 +135,6 @@ def test_bad_options_end_in_one_clear_line(arguments, message, capsys):
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_errors_of_a_run_end_in_one_clear_line(tmp_path, capsys):
-    arguments = ["--dataset", "folder", "--data-dir", str(tmp_path / "none"), "--run-dir", str(tmp_path / "run")]
-    assert main(arguments) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and "must hold one folder of images per class" in error
-    assert error.count("\n") == 1
-
-
 @pytest.mark.slow
 def test_as_a_process_of_its_own_without_network(tmp_path):
     command = [sys.executable, "-m", "rlpjepa.pretrain", "--dataset", "cifar100", "--data-dir", str(tmp_path / "none")]

@@ -15,7 +15,7 @@ from torch import nn
 
 from rlpjepa import RectifiedLpJEPA, losses, random_directions
 from rlpjepa.pretrain import parallel
-from rlpjepa.pretrain.run import METRICS, Run, check_fit, create_objective
+from rlpjepa.pretrain.run import Run, check_fit, create_objective
 from rlpjepa.pretrain.storage import load_checkpoint, open_run_dir
 from rlpjepa.train import train_step
 
@@ -239,16 +239,13 @@ def test_ranks_hold_the_same_state_but_draw_numbers_of_their_own(ranks, tiny, tm
 
 @pytest.mark.slow
 def test_first_rank_draws_what_a_run_alone_draws(ranks, tiny, tmp_path):
-    folder, kept = ranks
     alone = Recorded(**vars(Run(tiny, tmp_path).data))
 
     def begin(run):
         run.data = alone
 
-    run = train_run(dataclasses.replace(tiny, epochs=1), tmp_path, begin)
-    assert torch.equal(alone.batches[0][::2], kept[0]["batches"][0])  # the same order of the first epoch
-    assert log_of(folder / "whole")[0]["loss"] == pytest.approx(log_of(tmp_path)[0]["loss"], rel=0.3)
-    assert run.epochs[0].keys() == load_checkpoint(folder / "whole")["epochs"][0].keys() > set(METRICS)
+    train_run(dataclasses.replace(tiny, epochs=1), tmp_path, begin)
+    assert torch.equal(alone.batches[0][::2], ranks[1][0]["batches"][0])  # the same order of the first epoch
 
 
 @pytest.mark.slow

@@ -1,13 +1,10 @@
 """``--sweep FILE``: many runs from one file, of which each is done once."""
 
-import _thread
 import dataclasses
 import json
 import os
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
 import torch
@@ -17,7 +14,7 @@ from rlpjepa.pretrain.__main__ import main
 from rlpjepa.pretrain.storage import load_checkpoint, open_run_dir, save_checkpoint
 from rlpjepa.pretrain.sweeps import Workers, read_sweep, run_sweep
 
-from .harness import log_of, same, train_run, untimed
+from .harness import interrupt_at_first_checkpoint, log_of, same, train_run, untimed
 
 
 @pytest.fixture
@@ -127,12 +124,7 @@ def test_runs_are_done_once_and_leave_their_results_beside_the_file(plan, base, 
 def test_interrupted_sweep_goes_on_where_it_stopped(plan, base, tmp_path):
     file, folder = plan("[zero]\nepochs = 0\n[one]\n"), tmp_path / "runs" / "first" / "one"
 
-    def interrupt():
-        while not (folder / "checkpoint.pt").exists():
-            time.sleep(0.001)
-        _thread.interrupt_main()
-
-    threading.Thread(target=interrupt, daemon=True).start()
+    interrupt_at_first_checkpoint(folder)
     try:
         status = main(["--sweep", str(file)])
     except KeyboardInterrupt:  # it came after the last run

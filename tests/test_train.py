@@ -23,17 +23,6 @@ def network():
         return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4))
 
 
-class Halves(nn.Module):
-    """A network that returns features and z."""
-
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-
-    def forward(self, x):
-        return x.flatten(1), self.network(x)
-
-
 def spread(z, model):
     """An objective of its own: z is to be near 1."""
     return {"loss": (z - 1).square().mean(), "z": z.mean(), "weight": model[1].weight.mean()}
@@ -55,16 +44,6 @@ def test_step_moves_the_weights_against_the_gradient(network, generator):
     torch.testing.assert_close(parts, {name: part.detach() for name, part in expected.items()})
     for parameter, old, gradient in zip(network.parameters(), before.parameters(), gradients, strict=True):
         torch.testing.assert_close(parameter.detach(), old.detach() - 0.1 * gradient)
-
-
-def test_network_may_return_features_and_z(network, generator):
-    views = torch.randn(2, 5, 3, 32, 32, dtype=torch.float64, generator=generator)
-    pair, losses = Halves(copy.deepcopy(network.double())), []
-    for model, inner in ((network, network), (pair, pair.network)):
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        parts = train_step(model, views, lambda z, _, inner=inner: spread(z, inner), optimizer)
-        losses.append(parts["loss"])
-    assert losses[0] == losses[1] and same(network.state_dict(), pair.network.state_dict())
 
 
 # Every loss, and every target for which the step does other work.

@@ -3,11 +3,13 @@
     python notebooks/results/experiments/steps.py 0.2
 
 with the name under which the runs are kept; ten runs of about a minute. The runs of 0.1 were made in a checkout of
-commit b26ea55, by this script (PYTHONPATH names the checkout). The runs go to steps.json beside this file.
+commit b26ea55, by this script (PYTHONPATH names the checkout). The runs go to steps.json beside this file. Without a
+name it compares what is there.
 """
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,9 +30,21 @@ def run(seed):
     return result["provenance"], {"seed": seed} | {name: round(result["final"][name], 6) for name in KEPT}
 
 
-def main(name):
+def compare(results):
+    """For each number the two means, their standard deviations over seeds, and Welch's test."""
+    from scipy import stats
+
+    for key in KEPT:
+        old, new = ([run[key] for run in results[name]["runs"]] for name in ("0.1", "0.2"))
+        means = ", ".join(f"{statistics.mean(x):.4f} (deviation {statistics.stdev(x):.4f})" for x in (old, new))
+        print(f"{key:17} {means}, p = {stats.ttest_ind(old, new, equal_var=False).pvalue:.3f}")
+
+
+def main(name=None):
     path = Path(__file__).with_suffix(".json")
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if name is None:
+        return compare(results)
     runs = []
     for seed in SEEDS:
         provenance, numbers = run(seed)
@@ -41,4 +55,4 @@ def main(name):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
