@@ -1,25 +1,28 @@
 """How far are cone and surface measure apart in high dimension (exercise 01.6)? Run from the repository root:
 
-    python notebooks/results/experiments/cone.py
+    python notebooks/solutions/experiments/cone.py
 
 The ratio of the two measures grows with the norm of the slopes, so their total variation distance is the largest
 difference between the shares of draws, from either measure, in which that norm exceeds a limit: the statistic of the
 Kolmogorov-Smirnov test. For p < 1/2 the squared norm is, in high dimension, a sum of independent
 numbers without a mean, whose law is near a positive stable one; the limit of the distance comes from draws of that.
-Takes some minutes of one thread; writes cone.json beside this file.
+Takes some minutes of one thread; writes notebooks/results/experiments/cone.json.
 """
 
 import json
 import math
 import pathlib
+import platform
 
 import numpy as np
 import scipy
 import scipy.stats
 import torch
-from zeros import provenance  # beside this file
 
 from rlpjepa import sample_cone, sample_surface
+from rlpjepa.pretrain.provenance import commit_of, processor, today
+
+RESULTS = pathlib.Path(__file__).parents[2] / "results" / "experiments"
 
 SHAPES, DIMENSIONS = (0.25, 0.4, 0.5, 0.6, 0.75), (2, 8, 32, 128, 512, 2048)
 DRAWS, BLOCK = 10_000, 1000
@@ -40,9 +43,26 @@ def limit(p):
     return np.maximum(1 - root, 0).mean()
 
 
+def provenance():
+    """Where the result comes from."""
+    return {
+        "command": "python notebooks/solutions/experiments/cone.py",
+        "commit": commit_of(__file__),
+        "date": today(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+        },
+        "hardware": processor(),
+        "threads": torch.get_num_threads(),
+    }
+
+
 def main():
     torch.set_num_threads(1)
-    origin = provenance("cone.py")
+    origin = provenance()
     generator, table = torch.Generator().manual_seed(0), {}
     for p in SHAPES:
         table[str(p)] = {}
@@ -52,9 +72,8 @@ def main():
         print(f"p = {p}: {table[str(p)]}", flush=True)
     limits = {str(p): round(float(limit(p)), 4) for p in SHAPES if p < 0.5}
     print("limits:", limits)
-    origin["versions"]["scipy"] = scipy.__version__
     record = {"draws": DRAWS, "distance": table, "limit": limits, "provenance": origin}
-    pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS / "cone.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
