@@ -84,6 +84,7 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
         True
     """
     check_features(z)
+    _check_reduction(reduction)
     check_tensors(target=target)
     if target.shape != z.shape[-2:] or target.device != z.device or not target.is_floating_point():
         raise ValueError(
@@ -95,7 +96,7 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
     check_finite("target", target)
     directions = _directions(z, num_projections, directions, generator)  # (N, D)
     z = z if z.dim() == 3 else z[None]  # (V, B, D)
-    if _check_reduction(reduction) == "mean":
+    if reduction == "mean":
         return SlicedDistance.apply(z, target, directions)  # the three lines below and their mean, faster
     with without_autocast(z):
         projected, goal = directions @ z.mT, directions @ target.T  # (V, N, B) and (N, B): each direction a line
@@ -130,6 +131,7 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
         True
     """
     check_features(z)
+    _check_reduction(reduction)
     if isinstance(num_knots, bool) or not isinstance(num_knots, numbers.Integral) or num_knots < 2:
         raise ValueError(f"num_knots must be an integer of at least 2, got {num_knots!r}")
     if isinstance(t_max, bool) or not isinstance(t_max, numbers.Real) or not 0 < t_max < math.inf:
@@ -172,6 +174,7 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
         True
     """
     check_features(z)
+    _check_reduction(reduction)
     check_law(distribution, z.device)
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
@@ -259,7 +262,6 @@ def objective(
 
 def _epps_pulley(z, directions, t, weight, wanted, reduction):
     """Of each direction Σ_k weight_k |mean exp(i t_k c·z) − wanted_k|², or their mean; wanted is (K,) or (N, K)."""
-    _check_reduction(reduction)
     with without_autocast(z):
         angle = (directions @ z.mT).unsqueeze(-1) * t  # (N, B, K) or (V, N, B, K)
         real = angle.cos().mean(-2) - wanted.real
@@ -280,7 +282,6 @@ def _knots(z, num_knots, t_max):
 def _check_reduction(reduction):
     if reduction not in ("mean", "none"):
         raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
-    return reduction
 
 
 def _directions(z, num_projections, directions, generator):

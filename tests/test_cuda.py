@@ -33,6 +33,24 @@ def on_cuda(tiny):
         yield dataclasses.replace(tiny, device="cuda")
 
 
+@pytest.fixture
+def in_float32(on_cuda, monkeypatch):
+    """The same in float32, for comparing numbers after some steps.
+
+    In bfloat16 eight features of sixteen views are chaotic: where one entry in 500 is rounded the other way, losses
+    differ by a fifth after 12 steps. In float32, with half of the entries rounded the other way, weights differ by .02,
+    and those most whose gradient is nothing but rounding (a bias before BatchNorm).
+    """
+    as_on_a_t4(monkeypatch)
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield on_cuda
+
+
+def as_on_a_t4(monkeypatch):
+    """A card that only emulates bfloat16."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+
+
 def started(config, folder):
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
@@ -48,14 +66,15 @@ def close(a, b, rtol, atol):
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_cuda_graph_gives_the_numbers_of_plain_steps(on_cuda, tmp_path, change):
-    config = dataclasses.replace(on_cuda, **change)
+def test_cuda_graph_gives_the_numbers_of_plain_steps(in_float32, tmp_path, change):
+    config = dataclasses.replace(in_float32, **change)
     plain, graph = (started(dataclasses.replace(config, cuda_graph=g), tmp_path) for g in (False, True))
     for _ in range(4):  # three plain ones, then the first replay
         plain.take_step()
         graph.take_step()
-    torch.testing.assert_close(graph.metrics[:4], plain.metrics[:4], rtol=1e-4, atol=1e-5)
-    for _ in range(8):  # bfloat16 and sums in another order drift apart
+    assert plain.provenance["precision"] == "float32"
+    torch.testing.assert_close(graph.metrics[:4, :-1], plain.metrics[:4, :-1], rtol=1e-3, atol=1e-4)
+    for _ in range(8):  # sums in another order drift apart
         plain.take_step()
         graph.take_step()
     torch.testing.assert_close(graph.metrics[:12], plain.metrics[:12], rtol=0.02, atol=0.01)
@@ -63,6 +82,18 @@ def test_cuda_graph_gives_the_numbers_of_plain_steps(on_cuda, tmp_path, change):
     assert graph.counter == plain.counter == 12
     assert torch.equal(graph.generator.get_state(), plain.generator.get_state())
     torch.testing.assert_close(*(run.optimizer.param_groups[0]["lr"] for run in (plain, graph)), rtol=0, atol=0)
+
+
+def test_cuda_graph_in_bfloat16(on_cuda, tmp_path):
+    """The first step is the same, replays draw what plain steps draw, and the losses are of one size."""
+    plain, graph = (started(dataclasses.replace(on_cuda, cuda_graph=g), tmp_path) for g in (False, True))
+    for _ in range(30):
+        plain.take_step()
+        graph.take_step()
+    assert plain.provenance["precision"] == "bfloat16 autocast"
+    torch.testing.assert_close(graph.metrics[0], plain.metrics[0], rtol=0.02, atol=0.02)
+    assert graph.counter == 30 and torch.equal(graph.generator.get_state(), plain.generator.get_state())
+    torch.testing.assert_close(graph.metrics[:30].mean(dim=0), plain.metrics[:30].mean(dim=0), rtol=0.3, atol=0.1)
 
 
 @pytest.mark.parametrize("graph", [False, True])
@@ -82,8 +113,8 @@ def test_synchronisations_of_a_step_on_cuda(on_cuda, tmp_path, change, graph):
 
 
 @pytest.mark.parametrize("graph", [False, True])
-def test_cuda_run_resumes(on_cuda, tmp_path, graph):
-    config = dataclasses.replace(on_cuda, cuda_graph=graph)
+def test_cuda_run_resumes(in_float32, tmp_path, graph):
+    config = dataclasses.replace(in_float32, cuda_graph=graph)
     with pytest.raises(KeyboardInterrupt):
         train_run(config, tmp_path / "parts", stop_at(20), kind=Interrupted)
     parts = train_run(config, tmp_path / "parts", resume=True)
@@ -96,7 +127,7 @@ def test_cuda_run_resumes(on_cuda, tmp_path, graph):
 class Interrupted(Watched):
     """A graph's step cannot be interrupted from inside: ``before`` is called around it."""
 
-    def __init__(self, config, run_dir, before=lambda run: None):
+    def __init__(self, config, run_dir, before, *after):
         super().__init__(config, run_dir)
         take_step = self.take_step
 
@@ -107,14 +138,14 @@ class Interrupted(Watched):
         self.take_step = watched
 
 
-def test_cuda_loop_and_harness_agree(on_cuda, tmp_path):
-    run = train_run(on_cuda, tmp_path)
-    torch.manual_seed(on_cuda.seed)
-    model = RectifiedLpJEPA(on_cuda.backbone, on_cuda.dim).to("cuda", memory_format=torch.channels_last)
-    again = started(on_cuda, tmp_path)
-    generator = torch.Generator("cuda").manual_seed(on_cuda.seed)
+def test_cuda_loop_and_harness_agree(in_float32, tmp_path):
+    run = train_run(in_float32, tmp_path)
+    torch.manual_seed(in_float32.seed)
+    model = RectifiedLpJEPA(in_float32.backbone, in_float32.dim).to("cuda", memory_format=torch.channels_last)
+    again = started(in_float32, tmp_path)
+    generator = torch.Generator("cuda").manual_seed(in_float32.seed)
     again.generator.set_state(generator.get_state())  # the objective draws from the run's
-    optimizer = create_optimizer(model, on_cuda, again.device)
+    optimizer = create_optimizer(model, in_float32, again.device)
     train(model, again.data, again.objective, optimizer, steps=30, batch_size=8, generator=again.generator)
     close(run.model, model, rtol=0.05, atol=0.02)
 
@@ -174,7 +205,7 @@ def test_cuda_run_from_start_to_result(on_cuda, tmp_path):
 
 
 def test_cuda_without_fast_bfloat16_computes_in_float32(monkeypatch, small_data):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)  # a T4
+    as_on_a_t4(monkeypatch)
     seen, device = [], torch.device("cuda")
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 8)).to(device)
     model[1].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))

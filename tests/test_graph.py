@@ -78,21 +78,25 @@ class Counting(TorchDispatchMode):
         result = function(*args, **(kwargs or {}))
         name = function._schema.name.removeprefix("aten::")
         places = {tensor.device.type for tensor in tensors((args, kwargs, result))}
-        if places != {"cpu"} and name in (
-            "_local_scalar_dense",
-            "item",
-            "nonzero",
-            "masked_select",
-            "is_nonzero",
-            "equal",
-            "unique2",
-        ):
+        if places != {"cpu"} and name in WAITING:
             self.waits.append(name)
         if name in ("_to_copy", "copy_") and len(places) > 1:
             self.waits.append(f"{name} between {sorted(places)}")
         if not is_view(function) and "cuda" in places and not name.startswith(("empty", "new_empty", "detach")):
             self.launches += 1
         return result
+
+
+def can_imagine_gamma():
+    """torch 2.11 cannot: on CUDA there is a kernel, but nothing that tells the shape of its result without one."""
+    try:
+        return torch._standard_gamma(torch.ones(1, device="meta")).is_meta
+    except NotImplementedError:
+        return False
+
+
+NEEDS_GAMMA = pytest.mark.skipif(not can_imagine_gamma(), reason="torch cannot draw a Gamma variable without values")
+IMAGINED = [pytest.param(change, marks=NEEDS_GAMMA) if change.get("p") == 0.75 else change for change in CHANGES]
 
 
 @pytest.fixture
@@ -152,7 +156,7 @@ def imagined_gpu():
         _channels.cache_clear()  # no imagined tensor is to be kept
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=str)
+@pytest.mark.parametrize("change", IMAGINED, ids=str)
 @pytest.mark.usefixtures("unchecked")
 def test_synchronisations_of_a_step_on_an_imagined_gpu(change, small_data):
     """Views, forward pass and objective: none. (torch cannot imagine a backward pass on CUDA.)"""
@@ -190,7 +194,7 @@ def test_synchronisations_are_noticed():
     assert count.waits[:2] == ["_to_copy between ['cpu', 'cuda']"] * 2 and len(count.waits) <= 3
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=str)
+@pytest.mark.parametrize("change", IMAGINED, ids=str)
 @pytest.mark.usefixtures("unchecked")
 def test_synchronisations_of_a_whole_step_without_values(change, small_data):
     """On torch's meta device, whose tensors have no values at all: backward pass and optimizer included."""

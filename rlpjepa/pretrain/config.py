@@ -23,6 +23,13 @@ class PretrainConfig:
 
     Raises:
         ValueError: for a value that is not allowed; the message names the field.
+
+    Example:
+        >>> config = PretrainConfig(dataset="shapes", backbone="test_byobnet", dim=256, mu=-1.0)
+        >>> config.epochs, config.batch_size
+        (100, 256)
+        >>> round(config.expected_nonzero_fraction(), 3)  # Eq. 11
+        0.122
     """
 
     dataset: str = _option("shapes", "shapes (made on the spot), cifar100, or folder (train/<class>/*, test/<class>/*)")

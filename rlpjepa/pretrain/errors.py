@@ -6,7 +6,15 @@ import torch
 
 
 class RunError(Exception):
-    """A run that cannot start, go on or be resumed. The message says why, and what to do."""
+    """A run that cannot start, go on or be resumed. The message says why, and what to do.
+
+    Example:
+        >>> try:
+        ...     load_run("a_folder_without_a_run")
+        ... except RunError as error:
+        ...     print(error)
+        there is no checkpoint to resume in a_folder_without_a_run
+    """
 
 
 class InUseError(RunError):

@@ -155,10 +155,11 @@ class Run:
             set_batchnorm_statistics(self.model, self.data)
         self.model.train()
         self.logged_at = time.perf_counter()
-        deterministic = torch.backends.cudnn.deterministic
+        cudnn = torch.backends.cudnn  # the shapes are fixed; the rest is as the caller has it
+        kept = {"deterministic": cudnn.deterministic, "allow_tf32": cudnn.allow_tf32}
         with (
             explained(self.config, self.device, self),
-            torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=deterministic),  # fixed shapes
+            cudnn.flags(enabled=True, benchmark=True, **kept),
             tqdm(total=self.total_steps, initial=self.step, unit="step", disable=hidden) as bar,
         ):
             while self.step < self.total_steps:

@@ -41,7 +41,12 @@ def open_run_dir(run_dir, resume):
 
 
 def holds_run(run_dir):
-    """Whether a folder holds a run that can go on: a checkpoint."""
+    """Whether a folder holds a run that can go on: a checkpoint.
+
+    Example:
+        >>> holds_run("a_folder_without_a_run")
+        False
+    """
     return (Path(run_dir) / "checkpoint.pt").exists()
 
 

@@ -126,6 +126,16 @@ def bench_memory(table, device):
         table.row(f"loss, N = {n}, B = {size}, peak memory", [peak(device, size, 512, n)], "MiB", 0)
 
 
+def as_in_a_run(run):
+    """A step under the settings of `Run.train`: cuDNN measures which algorithm is fastest."""
+
+    def step():
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            run.take_step()
+
+    return step
+
+
 def bench_step(table, rounds, steps, config, workers=0):
     """The whole training step beside the minimal example's, and beside the arithmetic that it cannot do without.
 
@@ -164,7 +174,7 @@ def bench_step(table, rounds, steps, config, workers=0):
 
         table.title(f"step: ResNet-18, {size} images, {run.provenance['precision']}")
         parts = {"data": data, "loss": loss, "optimizer": run.optimizer.step, "product": lambda: matrix @ matrix}
-        functions = {"plain": plain.step, **{name: run.take_step for name, run in runs.items()}, **parts}
+        functions = {"plain": plain.step, **{name: as_in_a_run(run) for name, run in runs.items()}, **parts}
         times = alternate(functions, rounds, steps, device)
         plain_names = ["plain"]
         if workers:
