@@ -1,10 +1,10 @@
 """Does it help to wake dead coordinates (exercise 05.6)? Run from the repository root:
 
-    python notebooks/results/experiments/wake.py
+    python notebooks/solutions/experiments/wake.py
 
 The run of chapter 05 with p = 1, mu = -2 on the embedded images, with and without a penalty on what enters the last
-ReLU: its mean over coordinates of ReLU(-largest value in the batch). Five runs of about a minute; writes wake.json
-beside this file.
+ReLU: its mean over coordinates of ReLU(-largest value in the batch). Five runs of about a minute; writes
+notebooks/results/experiments/wake.json.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ def main():
     for mu, weight, seed in RUNS:
         results.append(run(mu, weight, seed))
         print(f"mu = {mu}, weight {weight}, seed {seed}:", results[-1]["final"], flush=True)
-    path = pathlib.Path(__file__).with_suffix(".json")
+    path = pathlib.Path(__file__).resolve().parents[2] / "results" / "experiments" / "wake.json"
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
