@@ -54,12 +54,15 @@ def show(figure, alt):
 
 
 def png_bytes(figure, dpi="figure"):
-    """A matplotlib figure as the bytes of a PNG file; the figure is closed."""
+    """A matplotlib figure as the bytes of a PNG file, of 256 colours: a third of the size; the figure is closed."""
     import matplotlib.pyplot as plt
+    from PIL import Image
 
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=dpi)
+    drawn, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
     plt.close(figure)
+    image = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image.save(png, format="PNG", optimize=True)
     return png.getvalue()
 
 

@@ -333,7 +333,7 @@ def exercise_cells():
                         found.setdefault(name, {}).update(parts | {"check": cell.source})
                         parts = {key: value for key, value in parts.items() if "setup" in key}
                     else:
-                        parts.setdefault(tag, cell.source)
+                        parts[tag] = cell.source  # of several, the one before the check
     return found
 
 
