@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ..data import DataError
+from ..evaluate import few_threads
 from .config import PretrainConfig, differences
 from .errors import InUseError, RunError
 from .run import pretrain
@@ -61,7 +62,7 @@ def run_sweep(file, options=None):
     for name, path in done.items():
         if path.exists() and (differing := differences(read_result(path)["config"], runs[name])):
             raise RunError(f"{path} belongs to another configuration: {differing}")
-    with Workers(root) as workers:
+    with Workers(root) as workers, few_threads(False):  # which gives back the threads at the end
         for name, config in runs.items():
             if done[name].exists():
                 continue
@@ -79,7 +80,6 @@ def run_sweep(file, options=None):
             except Exception:  # what nobody foresaw in one run does not end the others
                 traceback.print_exc()
                 failed += 1
-    torch.set_num_threads(cores)
     return failed
 
 
