@@ -16,10 +16,12 @@ def train_step(model, views, objective, optimizer):
     """One step: network, objective, gradients, weights.
 
     Args:
-        model: maps images (V B, 3, H, W) to (features, z), or to z alone.
-        views: (V, B, 3, H, W), V views of each of B images, normalised: `ImageData.views`.
-        objective: a function of z (V, B, D) and the model that returns a dict of scalar tensors, ``loss`` among them.
-        optimizer: over the model's weights.
+        model: maps images (V B, 3, H, W) to (features, z), or to z alone; in training mode.
+        views: (V, B, 3, H, W), V views of each of B images, normalised: ``data.views(index, count=V)``.
+        objective: a function of your own, called as ``objective(z, model)`` with z (V, B, D). It returns a dict of
+            scalar tensors: ``loss`` is minimised, the others are recorded. The model is there for terms that look
+            inside of it. (`rlpjepa.objective` takes other arguments: wrap it as below.)
+        optimizer: over the model's weights. A learning rate that changes is yours to set between steps.
 
     Returns:
         What the objective returned, without gradients.
@@ -37,7 +39,7 @@ def train_step(model, views, objective, optimizer):
     z = output if isinstance(output, torch.Tensor) else output[-1]  # (V B, D)
     z = z.unflatten(0, views.shape[:2])  # (V, B, D)
 
-    # 2. Objective: views of one image agree, and all features together follow the target (Eq. 14-15).
+    # 2. Objective: views of one image agree, and all features together follow the target (the post's Eq. 14-15).
     parts = objective(z, model)
 
     # 3. Gradients, and one step of the optimizer along them.
@@ -48,7 +50,7 @@ def train_step(model, views, objective, optimizer):
 
 
 def train(model, data, objective, optimizer, *, steps, batch_size=256, generator=None):
-    """The loop: draw a batch, draw two views of its images, take a step.
+    """The loop: draw a batch, draw two views of its images, take a step. For more views, or a schedule, write it anew.
 
     Args:
         model, objective, optimizer: as in `train_step`; the model is put into training mode.

@@ -52,7 +52,7 @@ def integral(histogram, name):
         ({"regularizer": "none", "coordinate_weight": 1.0}, scipy.stats.laplace(0, 0.5**0.5)),
         ({"regularizer": "sigreg", "mu": -1.0}, scipy.stats.norm(0, 1)),  # whatever p and mu
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else value.dist.name,  # alike in every process
 )
 def test_histogram_and_the_targets_density(change, wanted):
     histogram = describe_features(features(), PretrainConfig(**change))["histogram"]

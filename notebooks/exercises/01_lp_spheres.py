@@ -90,7 +90,7 @@ def total_variation(p):
 
 
 # %% [markdown] tags=["exercise"]
-# ### 01.1 · Four directions, of which one is wide (5 minutes)
+# ## 01.1 · Four directions, of which one is wide (5 minutes)
 #
 # *Predict, then compute.* The columns of a large feature matrix $Z$ of shape $(n, 4)$ are independent, with mean zero
 # and standard deviations 3, 1, 1 and 1. Which effective rank (section 1) does it have as $n \to \infty$? First on
@@ -111,7 +111,7 @@ predicted_rank = ...  # a number: your prediction
 check("01.1", predicted_rank)
 
 # %% [markdown] tags=["exercise"]
-# ### 01.2 · Break the triangle inequality (10 minutes)
+# ## 01.2 · Break the triangle inequality (10 minutes)
 #
 # *Break it, then explain.* A norm satisfies $\lVert\mathbf{x}+\mathbf{y}\rVert \le \lVert\mathbf{x}\rVert +
 # \lVert\mathbf{y}\rVert$. For $p < 1$ the quasi-norm $\lVert\cdot\rVert_p$ does not. Find, for any $p$ between 0 and 1,
@@ -141,7 +141,7 @@ def break_triangle(p):
 check("01.2", break_triangle)
 
 # %% [markdown] tags=["exercise"]
-# ### 01.3 · The mean radius (15 minutes)
+# ## 01.3 · The mean radius (15 minutes)
 #
 # *Derive, then test.* Let $\mathbf{z}$ have $d$ independent coordinates $\mathcal{GN}_p(0, \sigma)$ and let
 # $r = \lVert\mathbf{z}\rVert_p$. Section 6 gives the law of $r^p$, and with it $\mathbb{E}\,r^p = d\,\sigma^p$. What is
@@ -166,7 +166,7 @@ def mean_radius(d, p, sigma):
 check("01.3", mean_radius)
 
 # %% [markdown] tags=["exercise"]
-# ### 01.4 · Most spread out, under any constraint (20 minutes)
+# ## 01.4 · Most spread out, under any constraint (20 minutes)
 #
 # *Derive, then test.* Sections 4 and 8 fix the mean of $z^2$ or $|z|^p$ and find Gauss or $\mathcal{GN}_p$. Fix the
 # mean of any function $\varphi(z)$ at a value $v$ instead. Which density on an interval has the largest entropy? Write
@@ -193,7 +193,7 @@ def most_spread(phi, v, z):
 check("01.4", most_spread)
 
 # %% [markdown] tags=["exercise"]
-# ### 01.5 · Lasso and ridge at once (20 minutes)
+# ## 01.5 · Lasso and ridge at once (20 minutes)
 #
 # *Change the prior.* Section 9 finds the posterior mode of a weight under a Laplace prior and under a Gaussian one.
 # Take both: a prior proportional to $\exp\bigl(-|w|/b - w^2/(2\tau^2)\bigr)$, known as the *elastic net*. With Gaussian
@@ -220,7 +220,7 @@ def elastic_net(w_hat, s, b, tau):
 check("01.5", elastic_net)
 
 # %% [markdown] tags=["exercise"]
-# ### 01.6 · Do cone and surface measure meet in high dimension? (open)
+# ## 01.6 · Do cone and surface measure meet in high dimension? (open)
 #
 # In the plane the two measures differ (section 7). Naor and Romik showed in 2003 that for $p \ge 1$ their total
 # variation distance is at most a constant over $\sqrt{d}$, so that it fades as $d$ grows. And for $p < 1$?

@@ -64,7 +64,7 @@ def active_fraction(mu, sigma, p):
 
 
 # %% [markdown] tags=["exercise"]
-# ### 02.1 · From one value of Eq. 11 to three others (5 minutes)
+# ## 02.1 · From one value of Eq. 11 to three others (5 minutes)
 #
 # *Predict, then compute.* At $p = 1$, unit variance before rectification ($\sigma = 1/\sqrt2$) and $\mu = -1$, the
 # non-zero fraction is 0.1216. With that number and a pocket calculator, what is it
@@ -93,7 +93,7 @@ check("02.1", at_minus_2, at_plus_1, with_twice_the_scale)
 
 
 # %% [markdown] tags=["exercise"]
-# ### 02.2 · Draw without ReLU (10 minutes)
+# ## 02.2 · Draw without ReLU (10 minutes)
 #
 # *Build it another way.* Eq. 8 and 9 can be read as a recipe in two steps: a coin says whether $x$ is zero, and if it
 # is not, its size is drawn from the truncated law of Eq. 10. Write this sampler for $p = 1$ and $\mu \le 0$, without
@@ -120,7 +120,7 @@ check("02.2", draw_in_two_steps)
 
 
 # %% [markdown] tags=["exercise"]
-# ### 02.3 · Sparsity and scale at once (15 minutes)
+# ## 02.3 · Sparsity and scale at once (15 minutes)
 #
 # *Derive, then test.* You want a non-zero fraction $a \le 1/2$ and unit variance *after* rectification, at $p = 1$.
 # Section 9 of the [evidence](../evidence/02_rectified_generalized_gaussian.ipynb) solves for $\sigma$ by a search; here
@@ -146,7 +146,7 @@ check("02.3", choose_mu_and_sigma)
 
 
 # %% [markdown] tags=["exercise"]
-# ### 02.4 · Free the active fraction (20 minutes)
+# ## 02.4 · Free the active fraction (20 minutes)
 #
 # *Break it, then explain.* Section 7 fixes the active fraction $a$. Let it vary and fix only the mean, $\mathbb{E}x =
 # m$, among mixtures of an atom at zero and a density on $(0, \infty)$. For a given $a$ the non-zero part must have mean
@@ -178,7 +178,7 @@ check("02.4", best_fraction)
 
 
 # %% [markdown] tags=["exercise"]
-# ### 02.5 · Which shape is sparser? (20 minutes)
+# ## 02.5 · Which shape is sparser? (20 minutes)
 #
 # *Predict, then compute.* Section 8 says that a smaller $p$ need not be sparser. Take two shapes, both at unit variance
 # before rectification. For $\mu$ slightly below zero, which has more zeros? And far below? So somewhere between there
@@ -207,7 +207,7 @@ check("02.5", find_tie)
 
 
 # %% [markdown] tags=["exercise"]
-# ### 02.6 · Change the target: zeros in groups (open)
+# ## 02.6 · Change the target: zeros in groups (open)
 #
 # The entries of RGG are independent. Suppose that features come in groups instead (the parts of one object, say), and
 # that a group of $g$ neighbouring coordinates is active or zero as a whole. Each single coordinate shall keep its law

@@ -57,7 +57,7 @@ torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)  # for tensors as small as these, waiting for a second thread costs more than it saves
 
 # %% [markdown] tags=["exercise"]
-# ### 03.1 · The height of the bar at zero (5 minutes)
+# ## 03.1 · The height of the bar at zero (5 minutes)
 #
 # *Predict, then compute.* Five independent coordinates are rectified; each is zero with probability $P_0 = 0.3$ and has
 # a density otherwise. How large is the atom at zero of the shadow in the direction (two significant digits will do)
@@ -86,7 +86,7 @@ two_values = ...
 check("03.1", on_axis, with_two, with_all, two_values)
 
 # %% [markdown] tags=["exercise"]
-# ### 03.2 · Fool the axes, and the covariance too (15 minutes)
+# ## 03.2 · Fool the axes, and the covariance too (15 minutes)
 #
 # *Break it, then explain.* The target: two independent coordinates $\mathcal{RGN}_1(0, 1)$, each zero with probability
 # 1/2 and otherwise exponential with mean 1. Section 2 fools the axes with twins, $(x_1, x_1)$, but a covariance matrix
@@ -113,7 +113,7 @@ def same_axes(n, generator):
 check("03.2", same_axes)
 
 # %% [markdown] tags=["exercise"]
-# ### 03.3 · The kurtosis of a shadow (15 minutes)
+# ## 03.3 · The kurtosis of a shadow (15 minutes)
 #
 # *Derive, then test.* Let the coordinates $x_1, \dots, x_d$ be independent with one law of excess kurtosis $\kappa$.
 # What is the excess kurtosis of $\mathbf{c}^\top\mathbf{x}$, for *any* vector $\mathbf{c} \ne 0$, of length one or not?
@@ -141,7 +141,7 @@ def shadow_kurtosis(c, kappa):
 check("03.3", shadow_kurtosis)
 
 # %% [markdown] tags=["exercise"]
-# ### 03.4 · How many coordinates until it looks Gaussian? (15 minutes)
+# ## 03.4 · How many coordinates until it looks Gaussian? (15 minutes)
 #
 # *Predict, then compute.* Take the target with $p = 1$, $\mu \le 0$ and unit variance before rectification
 # ($\sigma = 1/\sqrt2$), and directions that mix $k$ coordinates with equal weights $\pm1/\sqrt k$. What is the smallest
@@ -170,7 +170,7 @@ def how_many_to_mix(mu, limit):
 check("03.4", how_many_to_mix)
 
 # %% [markdown] tags=["exercise"]
-# ### 03.5 · The atom that does not fade (20 minutes)
+# ## 03.5 · The atom that does not fade (20 minutes)
 #
 # *Break it, then explain.* Section 6 takes the atom out of the characteristic function before it inverts. Forget that:
 # copy `ks_to_gaussian`, set `atom = 0.0`, return `grid` and `F[:, :-1]` (the last column belongs to the atom), and draw
@@ -201,7 +201,7 @@ def atom_at(phi, s):
 check("03.5", atom_at)
 
 # %% [markdown] tags=["exercise"]
-# ### 03.6 · Which directions would you choose? (open)
+# ## 03.6 · Which directions would you choose? (open)
 #
 # Section 6 ends with a dial: directions that mix $k$ random coordinates. With directions drawn one by one, some
 # coordinates are looked at more often than others, just by chance.

@@ -52,7 +52,7 @@ sys.path.insert(0, str(series_root() / "notebooks" / "exercises"))
 from checks import check
 
 # %% [markdown] tags=["exercise"]
-# ### 05.1 · What collapse costs (5 minutes)
+# ## 05.1 · What collapse costs (5 minutes)
 #
 # *Predict, then compute.* A collapsed network gives every image, in both views, the same $z$. Take the target with
 # $p = 1$ and unit variance before rectification ($\sigma = 1/\sqrt2$), the weights 25 and 125 of section 5, and
@@ -84,7 +84,7 @@ at_zero_mu_minus_2 = ...
 check("05.1", at_zero, at_best_constant, at_zero_mu_minus_2)
 
 # %% [markdown] tags=["exercise"]
-# ### 05.2 · Half a batch each (10 minutes)
+# ## 05.2 · Half a batch each (10 minutes)
 #
 # *Break it, then explain.* Two devices share the work: each holds half of the batch. It is tempting to let each compare
 # its own half of the features with its own half of the targets, and to take the mean of the two losses. Break this. On
@@ -113,7 +113,7 @@ def two_ranks(B):
 check("05.2", two_ranks)
 
 # %% [markdown] tags=["exercise"]
-# ### 05.3 · More than two views (15 minutes)
+# ## 05.3 · More than two views (15 minutes)
 #
 # *Change the method.* With $V$ views of each image, the invariance term becomes the mean over all $V(V-1)/2$ pairs of
 # views of their mean squared difference. Write it without going through the pairs, so that its cost grows with $V$
@@ -139,7 +139,7 @@ def many_views(z):
 check("05.3", many_views)
 
 # %% [markdown] tags=["exercise"]
-# ### 05.4 · Dead, or only rare? (15 minutes)
+# ## 05.4 · Dead, or only rare? (15 minutes)
 #
 # *Derive, then test.* A coordinate is dead when it is non-zero on fewer than 1 in 1000 test images (section 11). Now
 # take a perfect network: its features follow the target exactly. At $p = 2$ and $\mu = -3$ each coordinate is then on
@@ -165,7 +165,7 @@ def dead_by_chance(a, n):
 check("05.4", dead_by_chance)
 
 # %% [markdown] tags=["exercise"]
-# ### 05.5 · How many seeds? (15 minutes)
+# ## 05.5 · How many seeds? (15 minutes)
 #
 # *Derive, then test.* Section 11 compares single runs. The three seeds of section 9 have a kNN accuracy of 0.456, 0.455
 # and 0.409. You want to know whether two settings differ by 0.03, say. Train each of them with $n$ seeds and compare
@@ -194,7 +194,7 @@ def seeds_needed(accuracies, difference):
 check("05.5", seeds_needed)
 
 # %% [markdown] tags=["exercise"]
-# ### 05.6 · Wake the dead (open)
+# ## 05.6 · Wake the dead (open)
 #
 # Let $u$, of shape $(B, D)$, be the numbers before the last ReLU, $z = \mathrm{ReLU}(u)$. A coordinate that is zero on
 # the whole batch has $u \le 0$ in all rows, and there ReLU has slope 0: neither RDMReg nor the coordinate quantiles of
