@@ -45,10 +45,8 @@ def main(root=Path(__file__).parents[1]):
     if repository and not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         raise SystemExit(f'repository in pyproject.toml must read "owner/name" or be empty, got {repository!r}')
     changes = {root / "README.md": readme_with_address, root / "CITATION.cff": citation_with_address}
-    notebooks = (
-        path.with_suffix(".py") for path in (root / "notebooks").rglob("*.ipynb") if path.parent.name[0] != "."
-    )
-    changes |= dict.fromkeys(notebooks, notebook_with_address)
+    notebooks = [root / "notebooks" / f"{name}.py" for name in all_names()]
+    changes |= {path: notebook_with_address for path in notebooks if path.exists()}
     for path, change in changes.items():
         old = path.read_text(encoding="utf-8")
         new = change(old, repository)

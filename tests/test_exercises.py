@@ -302,6 +302,15 @@ def tags(cell):
     return set(cell.metadata.get("tags", [])) & set(PARTS)
 
 
+@pytest.fixture(autouse=True)
+def torch_as_it_was():
+    """What the set-up of a notebook changes, a float64 default for one, is of that notebook."""
+    before = torch.get_default_dtype(), torch.get_num_threads()
+    yield
+    torch.set_default_dtype(before[0])
+    torch.set_num_threads(before[1])
+
+
 @functools.cache
 def read(name):
     """(source of a notebook's set-up, its cells from the first part of an exercise on)."""

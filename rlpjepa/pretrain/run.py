@@ -245,8 +245,10 @@ class Run:
 
     def how_to_go_on(self):
         """What to do after an interrupt."""
-        begun = self.saved_step is not None
-        kept = f"go on from step {self.saved_step} with" if begun else "there is no checkpoint yet for"
+        try:
+            kept = f"go on from step {load_checkpoint(self.run_dir, 'cpu')['step']} with"
+        except RunError:
+            kept = "there is no checkpoint yet for"
         return f"interrupted at step {self.step}; {kept} --run-dir {self.run_dir} --resume (in Python: resume=True)"
 
     def finish(self):
