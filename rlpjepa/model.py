@@ -18,11 +18,14 @@ class RectifiedLpJEPA(nn.Module):
         rectify: whether z passes through the last ReLU.
         cifar_stem: replace a ResNet's 7×7 stride-2 stem and max-pooling by one 3×3 convolution, so that a 32×32 image
             reaches the first block at full size instead of as 8×8.
+        stem_stride: of that convolution; 2 halves the sides.
+        channels: widths of a ResNet's four stages, as timm has it; None means timm's own, (64, 128, 256, 512).
 
     Shapes: images (B, 3, H, W) -> (features (B, width of the backbone's output), z (B, dim)).
 
     Raises:
-        ValueError: for an unknown backbone, or ``cifar_stem`` on a network without a ResNet's stem.
+        ValueError: for an unknown backbone, ``cifar_stem`` on a network without a ResNet's stem, ``stem_stride``
+            without ``cifar_stem``, or ``channels`` that the network does not take.
 
     Example:
         >>> features, z = RectifiedLpJEPA("pixels", dim=16)(torch.rand(4, 3, 32, 32))
@@ -30,9 +33,9 @@ class RectifiedLpJEPA(nn.Module):
         (torch.Size([4, 3072]), torch.Size([4, 16]), True)
     """
 
-    def __init__(self, backbone="resnet18", dim=512, rectify=True, cifar_stem=False):
+    def __init__(self, backbone="resnet18", dim=512, rectify=True, cifar_stem=False, stem_stride=1, channels=None):
         super().__init__()
-        self.backbone = create_backbone(backbone, cifar_stem)
+        self.backbone = create_backbone(backbone, cifar_stem, stem_stride, channels)
         # Some backbones end in a wider layer than the last feature map has channels: timm calls that head_hidden_size.
         width = getattr(self.backbone, "head_hidden_size", None) or self.backbone.num_features
         self.projector = create_projector(width, dim, rectify)
@@ -42,12 +45,18 @@ class RectifiedLpJEPA(nn.Module):
         return features, self.projector(features)
 
 
-def create_backbone(name, cifar_stem=False):
+def create_backbone(name, cifar_stem=False, stem_stride=1, channels=None):
     """Build a timm backbone without its head: (B, 3, H, W) -> (B, width)."""
-    if name == "pixels" and not cifar_stem:
+    if stem_stride != 1 and not cifar_stem:
+        raise ValueError(f"stem_stride is that of cifar_stem, which is not asked for, got {stem_stride}")
+    if name == "pixels" and not cifar_stem and not channels:
         return Pixels()
     if name == "pixels":
-        raise ValueError("cifar_stem needs a backbone with a ResNet's 7×7 stem, 'pixels' has none")
+        raise ValueError(
+            "cifar_stem needs a backbone with a ResNet's 7×7 stem, 'pixels' has none, and no channels either"
+        )
+    if channels and len(channels) != 4:
+        raise ValueError(f"channels must be the widths of four stages, got {channels}")
     import timm
 
     if not isinstance(name, str):
@@ -56,11 +65,14 @@ def create_backbone(name, cifar_stem=False):
         near = difflib.get_close_matches(name, timm.list_models(), n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; timm.list_models() lists them"
         raise ValueError(f"backbone must be the name of a timm model, got {name!r}{hint}")
-    backbone = timm.create_model(name, pretrained=False, num_classes=0)
+    try:
+        backbone = timm.create_model(name, num_classes=0, **({"channels": tuple(channels)} if channels else {}))
+    except (TypeError, IndexError, ValueError) as error:
+        raise ValueError(f"backbone {name!r} does not take channels {channels}: {error}") from error
     if cifar_stem:
         if not isinstance(getattr(backbone, "conv1", None), nn.Conv2d) or not hasattr(backbone, "maxpool"):
             raise ValueError(f"cifar_stem needs a backbone with a ResNet's 7×7 stem, {name!r} has none")
-        backbone.conv1 = nn.Conv2d(3, backbone.conv1.out_channels, 3, padding=1, bias=False)
+        backbone.conv1 = nn.Conv2d(3, backbone.conv1.out_channels, 3, stem_stride, padding=1, bias=False)
         nn.init.kaiming_normal_(backbone.conv1.weight, mode="fan_out", nonlinearity="relu")
         backbone.maxpool = nn.Identity()
     for module in backbone.modules():

@@ -1,4 +1,5 @@
 import dataclasses
+import signal
 
 import pytest
 import torch
@@ -7,6 +8,11 @@ from rlpjepa import make_shapes
 from rlpjepa.pretrain import pretrain
 
 from .harness import TINY, write_folder
+
+
+def pytest_configure():
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what runs in its background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,7 @@
 """`PretrainConfig`, and the command line whose options are its fields."""
 
 import dataclasses
+import json
 import math
 import re
 import subprocess
@@ -12,7 +13,7 @@ import scipy.stats
 import torch
 
 from rlpjepa.pretrain import PretrainConfig
-from rlpjepa.pretrain.__main__ import main
+from rlpjepa.pretrain.__main__ import main, parse_arguments
 from rlpjepa.pretrain.config import differences
 
 FIELDS = [field.name for field in dataclasses.fields(PretrainConfig)]
@@ -21,6 +22,8 @@ BAD = {
     "data_dir": [3],
     "backbone": [18],
     "cifar_stem": [1],
+    "stem_stride": [0, 3, 2],  # 2 without the stem
+    "channels": [16, (16, 32), (16, 32, 64, 0), (16.0, 32, 64, 128), "16"],
     "dim": [0, 2.5, True],
     "p": [0.0, -1.0, math.nan, math.inf, "1"],
     "mu": [math.nan, math.inf, None],
@@ -49,6 +52,16 @@ def test_bad_values_name_the_field(field):
     for value in BAD[field]:
         with pytest.raises(ValueError, match=f"^{field} must be .*, got {re.escape(repr(value))}$"):
             PretrainConfig(**{field: value})
+
+
+def test_channels_from_a_file_and_from_the_command_line(capsys, tmp_path):
+    config = PretrainConfig(channels=(16, 32, 64, 128), cifar_stem=True, stem_stride=2)
+    assert PretrainConfig(channels=[16, 32, 64, 128], cifar_stem=True, stem_stride=2) == config
+    assert differences(json.loads(json.dumps(dataclasses.asdict(config))), config) == ""
+    assert "channels" in differences(dataclasses.asdict(config), PretrainConfig(cifar_stem=True, stem_stride=2))
+    given = parse_arguments(["--channels", "16", "32", "64", "128", "--cifar-stem", "--stem-stride", "2"])[1]
+    options = {key: value for key, value in vars(given).items() if key in FIELDS}
+    assert PretrainConfig(**options) == config
 
 
 def test_whole_numbers_pass_for_floats():

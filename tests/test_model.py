@@ -96,6 +96,31 @@ def test_cifar_stem_keeps_the_full_size():
     assert type(create_backbone("resnet18").conv1) is PixelConv2d
 
 
+def test_quarter_network_is_timms_with_a_stem_of_its_own():
+    """ResNet-18 at a quarter of its width: 128 features, 16 x 16 into the first block, 1.3 million weights in all."""
+    model = RectifiedLpJEPA("resnet18", 512, cifar_stem=True, stem_stride=2, channels=(16, 32, 64, 128))
+    theirs = timm.create_model("resnet18", num_classes=0, channels=(16, 32, 64, 128))
+    shapes = [{n: p.shape for n, p in network.named_parameters()} for network in (model.backbone, theirs)]
+    assert [shape.pop("conv1.weight") for shape in shapes] == [(64, 3, 3, 3), (64, 3, 7, 7)] and shapes[0] == shapes[1]
+    assert model.backbone.maxpool(model.backbone.conv1(torch.zeros(1, 3, 32, 32))).shape == (1, 64, 16, 16)
+    assert model.eval()(torch.zeros(2, 3, 32, 32))[0].shape == (2, 128)
+    assert 1.25e6 < sum(p.numel() for p in model.parameters()) < 1.35e6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backbone": "test_convnext", "channels": (16, 32, 64, 128)}, "'test_convnext' does not take channels"),
+        ({"backbone": "pixels", "channels": (16, 32, 64, 128)}, "'pixels' has none, and no channels either"),
+        ({"channels": (16, 32)}, "channels must be the widths of four stages"),
+        ({"stem_stride": 2}, "stem_stride is that of cifar_stem"),
+    ],
+)
+def test_stem_and_widths_that_do_not_fit(options, message):
+    with pytest.raises(ValueError, match=message):
+        RectifiedLpJEPA(**options)
+
+
 def test_pixels_need_no_timm(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)  # importing it fails
     assert RectifiedLpJEPA("pixels", dim=4)(torch.zeros(2, 3, 32, 32))[0].shape == (2, 3072)

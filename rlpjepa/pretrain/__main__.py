@@ -24,7 +24,11 @@ def parse_arguments(arguments=None):
         allow_abbrev=False,
     )
     for field in dataclasses.fields(PretrainConfig):
-        kind = {"action": argparse.BooleanOptionalAction} if bool in types_of(field) else {"type": types_of(field)[0]}
+        kind = {"type": types_of(field)[0]}
+        if bool in types_of(field):
+            kind = {"action": argparse.BooleanOptionalAction}
+        elif tuple in types_of(field):
+            kind = {"type": int, "nargs": "+"}
         text = f"{field.metadata['help']} (default: {field.default})".replace("%", "%%")
         parser.add_argument("--" + field.name.replace("_", "-"), help=text, **kind)
     parser.add_argument("--run-dir", default=None, help="folder of this run (default: a new one in runs/)")

@@ -8,7 +8,6 @@ import torch
 
 from ..data import DataError, load_data
 from ..evaluate import extract_features, few_threads, l0_fraction
-from ..model import RectifiedLpJEPA
 from . import provenance
 from .config import PretrainConfig
 from .describe import describe_features
@@ -67,9 +66,8 @@ def _read_z(source):
 def _compute_z(source, config, data_dir):
     state = load_tensors(source, "cpu")
     state = state.get("model", state)  # of a checkpoint
-    model = RectifiedLpJEPA(config.backbone, config.dim, config.rectify, config.cifar_stem)
     try:
-        model.load_state_dict({name: v.float() if v.is_floating_point() else v for name, v in state.items()})
+        model = config.network(state)
     except (AttributeError, RuntimeError) as error:
         raise RunError(f"{source} holds no weights of this run's network: {error}") from error
     data = load_data(config.dataset, data_dir)

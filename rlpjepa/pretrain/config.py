@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
+import types
 import typing
 
 import torch
 
 from ..data import DATASETS
 from ..distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian, unit_variance_scale
+from ..model import RectifiedLpJEPA
 from ..numerics.arguments import SHAPE
 
 REGULARIZERS = ("rdmreg", "rgg_cf", "sigreg", "none")
@@ -36,6 +38,8 @@ class PretrainConfig:
     data_dir: str | None = _option(None, "folder of the data; else the variable RLPJEPA_DATA, else data/")
     backbone: str = _option("resnet18", "name of a timm model, or 'pixels' for no encoder at all")
     cifar_stem: bool = _option(False, "3x3 stem without pooling in place of a ResNet's 7x7 stem")
+    stem_stride: int = _option(1, "stride of that convolution; 2 halves the sides")
+    channels: tuple[int, ...] | None = _option(None, "widths of a ResNet's four stages, as timm has it; None: timm's")
     dim: int = _option(512, "width of the projector and of its output")
     p: float = _option(1.0, f"shape of the target, in {SHAPE}: 1 Laplace, 2 Gauss")
     mu: float = _option(0.0, "mean shift of the target before rectification; lower is sparser")
@@ -62,6 +66,9 @@ class PretrainConfig:
     checkpoint_seconds: float = _option(60.0, "least time between two checkpoints; one is always written at the end")
 
     def __post_init__(self):
+        if isinstance(self.channels, list):  # as files have it
+            object.__setattr__(self, "channels", tuple(self.channels))
+
         def require(name, holds, allowed):
             if not holds:
                 raise ValueError(f"{name} must be {allowed}, got {getattr(self, name)!r}")
@@ -76,6 +83,11 @@ class PretrainConfig:
         require("regularizer", self.regularizer in REGULARIZERS, f"one of {', '.join(REGULARIZERS)}")
         require("schedule", self.schedule in ("constant", "cosine"), "constant or cosine")
         require("device", self.device in ("auto", "cpu", "cuda", "mps"), "auto, cpu, cuda or mps")
+        require("stem_stride", self.stem_stride in (1, 2), "1 or 2")
+        require("stem_stride", self.stem_stride == 1 or self.cifar_stem, "1 without cifar_stem")
+        widths = self.channels or (1,) * 4
+        good = len(widths) == 4 and all(type(width) is int and width >= 1 for width in widths)
+        require("channels", good, "four positive integers")
         require("p", SHAPE.check(self.p), f"in {SHAPE}")
         require("lr", self.lr > 0, "positive")
         for name in ("dim", "num_projections"):
@@ -101,6 +113,13 @@ class PretrainConfig:
         loc, scale = (torch.full((), v, dtype=dtype, device=device) for v in (self.mu, unit_variance_scale(self.p)))
         return distribution(loc, scale, self.p)
 
+    def network(self, weights=None):
+        """The network: a `RectifiedLpJEPA` on the CPU, with fresh weights or those of a state dict."""
+        model = RectifiedLpJEPA(self.backbone, self.dim, self.rectify, self.cifar_stem, self.stem_stride, self.channels)
+        if weights:
+            model.load_state_dict(weights)
+        return model
+
     def expected_nonzero_fraction(self):
         """Eq. 11's closed form for the target, per coordinate; None where no term of the loss has a rectified one."""
         aimed = self.regularizer in ("rdmreg", "rgg_cf") and self.regularizer_weight or self.coordinate_weight
@@ -111,7 +130,8 @@ class PretrainConfig:
 
 def types_of(field):
     """The types that a field of `PretrainConfig` accepts; a whole number passes for a float."""
-    kinds = typing.get_args(field.type) or (field.type,)
+    kinds = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
+    kinds = tuple(typing.get_origin(kind) or kind for kind in kinds)
     return (*kinds, int) if float in kinds else kinds
 
 
@@ -119,6 +139,7 @@ def differences(options, config):
     """The options (a dict, as in a checkpoint or a result) that differ from a configuration and change results."""
     free = {"data_dir", "device", "cuda_graph", "checkpoint_seconds"}  # these do not change what is computed
     known = {field.name: field.default for field in dataclasses.fields(PretrainConfig)}
-    there, here = known | options, dataclasses.asdict(config)
+    there, here = ({k: list(v) if isinstance(v, tuple) else v for k, v in options.items()}
+                   for options in (known | options, dataclasses.asdict(config)))  # fmt: skip
     names = [name for name in sorted((there.keys() | here.keys()) - free) if there.get(name) != here.get(name)]
     return ", ".join(f"{name} {there.get(name)!r} there, {here.get(name)!r} here" for name in names)

@@ -21,7 +21,6 @@ from ..evaluate import (
     l0_fraction,
     set_batchnorm_statistics,
 )
-from ..model import RectifiedLpJEPA
 from ..projections import random_directions
 from ..train import has_fast_bfloat16, train_step
 from . import parallel, provenance
@@ -381,7 +380,7 @@ def check_fit(config, device):
 
 def create_model(config, data, device):
     """The network of a configuration on the device, in training mode. ValueError if it does not take the images."""
-    model = RectifiedLpJEPA(config.backbone, config.dim, config.rectify, config.cifar_stem)
+    model = config.network()
     model.to(device, memory_format=torch.channels_last).train()
     try:
         extract_features(model, data, data.train_images[:1])
@@ -474,9 +473,7 @@ def load_run(folder):
         state = load_checkpoint(folder, "cpu")
         options, weights = state["config"], state["model"]
     config = PretrainConfig(**options)
-    model = RectifiedLpJEPA(config.backbone, config.dim, config.rectify, config.cifar_stem)
-    model.load_state_dict({name: v.float() if v.is_floating_point() else v for name, v in weights.items()})
-    return model.eval(), config
+    return config.network(weights).eval(), config
 
 
 def _named(means, speed):
