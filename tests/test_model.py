@@ -111,7 +111,7 @@ def test_quarter_network_is_timms_with_a_stem_of_its_own():
     ("options", "message"),
     [
         ({"backbone": "test_convnext", "channels": (16, 32, 64, 128)}, "'test_convnext' does not take channels"),
-        ({"backbone": "pixels", "channels": (16, 32, 64, 128)}, "'pixels' has none, and no channels either"),
+        ({"backbone": "pixels", "channels": (16, 32, 64, 128)}, "'pixels' has none, nor channels"),
         ({"channels": (16, 32)}, "channels must be the widths of four stages"),
         ({"stem_stride": 2}, "stem_stride is that of cifar_stem"),
     ],
