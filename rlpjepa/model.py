@@ -52,9 +52,7 @@ def create_backbone(name, cifar_stem=False, stem_stride=1, channels=None):
     if name == "pixels" and not cifar_stem and not channels:
         return Pixels()
     if name == "pixels":
-        raise ValueError(
-            "cifar_stem needs a backbone with a ResNet's 7×7 stem, 'pixels' has none, and no channels either"
-        )
+        raise ValueError("cifar_stem needs a backbone with a ResNet's 7×7 stem, 'pixels' has none, nor channels")
     if channels and len(channels) != 4:
         raise ValueError(f"channels must be the widths of four stages, got {channels}")
     import timm
