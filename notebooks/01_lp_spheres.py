@@ -31,6 +31,8 @@
 #
 # The series follows the blog post *Rectified LpJEPA* by Yilun Kuang; equations carry its numbers. Where a cell ends in
 # "agrees", it has checked the statement above it and would have stopped the notebook otherwise.
+#
+# A line such as "✓ T12" is a link: there, in the evidence, a cell tests that claim and stops when it is false.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.

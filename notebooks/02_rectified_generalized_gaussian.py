@@ -33,6 +33,8 @@
 # The series follows the blog post *Rectified LpJEPA* by Yilun Kuang ("the post"), whose numbers its equations carry;
 # the "minimal example" is the code beside it, and "the module" is our `rlpjepa`. One convention: *sparsity* is the
 # fraction of zeros.
+#
+# A line such as "✓ T12" is a link: there, in the evidence, a cell tests that claim and stops when it is false.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.

@@ -28,6 +28,8 @@
 # **Time.** The cells run in less than a minute on two CPU cores; reading takes about 50 minutes with the figures. If
 # you are short of time, look at the figures of sections 1 and 4 and read section 6, which chapter 04 builds on. The
 # [exercises](exercises/03_projected_marginals.ipynb) take more than an hour together, the first of them five minutes.
+#
+# A line such as "✓ T12" is a link: there, in the evidence, a cell tests that claim and stops when it is false.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.

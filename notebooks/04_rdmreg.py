@@ -32,6 +32,8 @@
 #
 # As in chapter 02, a mean over random draws may differ from its prediction by `LIMIT` standard errors, and each such
 # cell says how often a *true* statement would fail it by bad luck.
+#
+# A line such as "✓ T12" is a link: there, in the evidence, a cell tests that claim and stops when it is false.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.

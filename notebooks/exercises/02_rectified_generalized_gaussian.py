@@ -19,9 +19,7 @@
 #
 # Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
-# at how: a formula, a search and a loop are equally welcome. The triangle opens a hint. Worked solutions stand in
-# `notebooks/solutions/02_rectified_generalized_gaussian.ipynb`; sections are those of [the
-# lesson](../02_rectified_generalized_gaussian.ipynb).
+# at how: a formula, a search and a loop are equally welcome. The triangle opens a hint.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.

@@ -2,7 +2,7 @@
 
 A check tests the property that the exercise asks for, not the way to it, and never raises because of an answer: it
 prints one line, so that a notebook runs on. The checks of a chapter are in a module of their own, ``chapter01`` and so
-on; solutions are in the notebooks.
+on. Some hold the right answer, since they compare with it.
 """
 
 import importlib
