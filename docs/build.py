@@ -5,6 +5,7 @@ pages.py makes from claims and results. Sphinx renders them; a site that stood i
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ ROOT = DOCS.parent
 sys.path.insert(0, str(DOCS))
 
 import pages  # noqa: E402
-from series import all_names  # noqa: E402
+from series import all_names, clear  # noqa: E402
 
 
 def gather(folder, handout=False):
@@ -26,6 +27,8 @@ def gather(folder, handout=False):
     for path in DOCS.glob("*.md"):
         shutil.copy(path, folder)
     index = (DOCS / "index.md").read_text(encoding="utf-8")
+    if handout:
+        index = re.sub("<!-- solutions -->.*?<!-- /solutions -->", "", index, flags=re.DOTALL)
     (folder / "index.md").write_text(index.replace("<!-- notebooks -->", pages.navigation(handout)), encoding="utf-8")
     shutil.copy(DOCS / "overview.png", folder)
     for name in all_names(handout):
@@ -53,7 +56,7 @@ def main(arguments=None):
     )
     if status:
         return status
-    shutil.rmtree(out, ignore_errors=True)
+    clear(out, "_static")
     shutil.move(work / "html", out)
     shutil.rmtree(work)
     explorer = DOCS / "explorer" / "build.py"

@@ -8,7 +8,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from series import HANDOUT, NOTEBOOKS, ROOT, names
+from series import HANDOUT, NOTEBOOKS, ROOT, clear, names
 
 FILES = ("pyproject.toml", "constraints.txt", "environment.yml", "LICENSE", "CITATION.cff")
 FOLDERS = ("rlpjepa", "notebooks/results", "notebooks/exercises/checks")
@@ -19,7 +19,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python docs/handout.py", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, nargs="?", default=ROOT / "build" / "handout")
     out = parser.parse_args(arguments).out
-    shutil.rmtree(out, ignore_errors=True)
+    clear(out, "notebooks/claims.toml")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, out / folder, ignore=LITTER)
     for file in (*FILES, "notebooks/claims.toml"):

@@ -1,5 +1,6 @@
 """Pages that are made from data: the claims, the results, the speed, the reference of the module."""
 
+import dataclasses
 import importlib
 import inspect
 import json
@@ -11,6 +12,7 @@ from course import chapter_of, claim_names, find_anchors, load_notebooks
 from series import FOLDERS, HANDOUT, NOTEBOOKS, names
 
 import rlpjepa
+from rlpjepa.pretrain import PretrainConfig
 
 RESULTS = NOTEBOOKS / "results"
 GROUPS = {
@@ -151,7 +153,9 @@ def results_page():
 def settings(result):
     """What was asked for; the device and how often to save say nothing about a result."""
     left_out = ("dataset", "data_dir", "device", "cuda_graph", "checkpoint_seconds")
-    return {key: value for key, value in result["config"].items() if key not in left_out}
+    options = dataclasses.asdict(PretrainConfig()) | result["config"]  # an older file lacks newer options
+    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    return {key: value for key, value in plain.items() if key not in left_out}
 
 
 def usual_settings(results):

@@ -4,6 +4,7 @@ Notebooks are named by their path below notebooks/, without an ending: several f
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,12 +16,19 @@ HANDOUT = ("Lessons", "Exercises", "Evidence")  # what a course hands out
 def names(kind):
     """The names of the notebooks of a kind, in order: "04_rdmreg", "evidence/04_rdmreg"."""
     folder = NOTEBOOKS / FOLDERS[kind]
-    return [path.relative_to(NOTEBOOKS).with_suffix("").as_posix() for path in sorted(folder.glob("*.ipynb"))]
+    return [path.relative_to(NOTEBOOKS).with_suffix("").as_posix() for path in sorted(folder.glob("[0-9][0-9]_*.py"))]
 
 
 def all_names(handout=False):
     """The names of all notebooks, or of those that a course hands out; lessons first."""
     return [name for kind in (HANDOUT if handout else FOLDERS) for name in names(kind)]
+
+
+def clear(out, mark):
+    """Remove what an earlier call wrote, which has a ``mark`` in it. SystemExit if the folder holds anything else."""
+    if out.exists() and any(out.iterdir()) and ((out / ".git").exists() or not (out / mark).exists()):
+        raise SystemExit(f"{out} holds something else: choose another folder")
+    shutil.rmtree(out, ignore_errors=True)
 
 
 def main():

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 from libraries import copy_mathjax, package
 from nbconvert import SlidesExporter
-from series import NOTEBOOKS, names
+from series import NOTEBOOKS, clear, names
 
 DOCS = Path(__file__).parent
 
@@ -37,7 +37,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python docs/slides.py", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, nargs="?", default=DOCS.parent / "build" / "slides")
     out = parser.parse_args(arguments).out
-    shutil.rmtree(out, ignore_errors=True)
+    clear(out, "assets/reveal")
     shutil.copytree(package("sphinx_revealjs") / "_static" / "revealjs" / "dist", out / "assets" / "reveal" / "dist")
     copy_mathjax(out / "assets" / "mathjax")
     for name in names("Lessons"):

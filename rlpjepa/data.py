@@ -95,7 +95,7 @@ def unlabelled(images):
 def _channels(values, device):
     """One number for each channel, (3, 1, 1), kept on the device: copying it there for every batch would wait."""
     with torch.inference_mode(False):  # kept, and perhaps used where gradients are wanted
-        return torch.tensor(values, device=device)[:, None, None]
+        return torch.tensor(values, dtype=torch.float32, device=device)[:, None, None]
 
 
 def load_data(dataset="shapes", data_dir=None):

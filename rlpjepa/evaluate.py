@@ -48,7 +48,8 @@ def set_batchnorm_statistics(model, data, batch_size=500):
     A network that is measured untrained needs it: as they are made, these statistics are 0 and 1, whatever the
     features are, and evaluation mode uses them.
     """
-    batches = (data.normalize(images) for images in data.train_images.split(batch_size))
+    parts = -(-len(data.train_images) // batch_size)  # of equal size: each counts alike, and none is a single image
+    batches = (data.normalize(images) for images in data.train_images.tensor_split(parts))
     with _modes_kept(model):
         torch.optim.swa_utils.update_bn(batches, model)
 

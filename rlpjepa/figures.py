@@ -254,10 +254,11 @@ def _by_shape(results):
     """(how its points look, final numbers of its runs) for every p of the results, which must be comparable."""
     if not results:
         raise ValueError("results must hold at least one result")
-    for name in ("dataset", "epochs", "backbone", "cifar_stem", "dim"):
-        values = {result["config"].get(name) for result in results}
+    older = {"stem_stride": 1, "channels": None}  # what files without these options mean
+    for name in ("dataset", "epochs", "backbone", "cifar_stem", "stem_stride", "channels", "dim"):
+        values = {str(result["config"].get(name, older.get(name))) for result in results}
         if len(values) > 1:
-            raise ValueError(f"results of one figure must agree in {name}, got {', '.join(map(str, values))}")
+            raise ValueError(f"results of one figure must agree in {name}, got {', '.join(sorted(values))}")
     for p in sorted({result["config"]["p"] for result in results}):
         finals = [result["final"] for result in results if result["config"]["p"] == p]
         yield {"label": f"p = {p:g}", **_look(p)}, finals

@@ -287,3 +287,8 @@ def test_folder_with_a_damaged_exif_record(folder):
 def test_channel_without_contrast_is_only_centred(folder):
     data = load_data("folder", folder)  # red and blue: nothing green
     assert data.std[1] == 1 and data.normalize(data.train_images).isfinite().all()
+
+
+def test_views_are_float32_after_a_float64_default(small_data, float64_by_default):
+    mean = dataclasses.replace(small_data, mean=(0.11, 0.12, 0.13))  # which nobody has used before
+    assert mean.views(torch.arange(4)).dtype == torch.float32

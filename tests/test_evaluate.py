@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import math
 
 import numpy as np
@@ -220,3 +221,13 @@ def test_few_threads_gives_the_threads_back():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [21, 20])
+def test_batchnorm_statistics_of_any_number_of_images(count, small_data):
+    """The last batch is not a single image, and each image counts alike."""
+    data = dataclasses.replace(small_data, train_images=small_data.train_images[:count])
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(3072))
+    set_batchnorm_statistics(model, data, batch_size=10)
+    mean = data.normalize(data.train_images).flatten(1).mean(dim=0)
+    torch.testing.assert_close(model[1].running_mean, mean, rtol=0, atol=1e-5 if count == 20 else 0.05)

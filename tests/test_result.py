@@ -71,6 +71,14 @@ def test_histogram_and_the_targets_density(change, wanted):
         assert integral(histogram, "target") == pytest.approx(0.999 * wanted.sf(0), rel=1e-3)
 
 
+@pytest.mark.parametrize("change", [{"p": 2.0, "mu": -8.0}, {"p": 2.0, "mu": -30.0}, {"mu": -30.0}], ids=str)
+def test_histogram_of_a_target_that_is_hardly_ever_on(change):
+    histogram = describe_features(torch.zeros(20, 8), PretrainConfig(**change))["histogram"]
+    edges = numpy.array(histogram["edges"])
+    assert numpy.isfinite(edges).all() and (numpy.diff(edges) >= 0).all() and edges[-1] > 0
+    assert numpy.isfinite(histogram["target"]).all() and not any(histogram["density"])
+
+
 def test_histogram_without_a_target_reaches_as_far_as_the_features():
     for change in ({"regularizer": "none"}, {"regularizer_weight": 0.0}):
         histogram = describe_features(features(), PretrainConfig(**change))["histogram"]

@@ -1,6 +1,7 @@
 """Add to an older result file what is kept today: ``python -m rlpjepa.pretrain.add --help``."""
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from ..data import DataError, load_data
 from ..evaluate import extract_features, few_threads, l0_fraction
 from . import provenance
-from .config import PretrainConfig
+from .config import PretrainConfig, differences, read_network
 from .describe import describe_features
 from .errors import RunError
 from .storage import load_tensors, read_result, write_result
@@ -34,13 +35,17 @@ def add_descriptions(result_file, source, data_dir=None):
     """
     result_file, source = Path(result_file), Path(source)
     result = read_result(result_file)
-    config, final = PretrainConfig(**result["config"]), result["final"]
+    try:
+        config, final = PretrainConfig(**result["config"]), result["final"]
+        measured = final["nonzero_fraction"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{result_file} is not a result of this program: {error!r}") from error
     z = _read_z(source) if source.suffix == ".npz" else _compute_z(source, config, data_dir)
     share = l0_fraction(z)
-    if abs(share - final["nonzero_fraction"]) > 1e-3:
+    if abs(share - measured) > 1e-3:
         raise RunError(
             f"{source} is not of the run of {result_file}: {share:.4f} of its entries are non-zero, "
-            f"{final['nonzero_fraction']:.4f} in the result"
+            f"{measured:.4f} in the result"
         )
     found = {name: value for name, value in describe_features(z, config).items() if name not in final}
     if found:
@@ -65,11 +70,11 @@ def _read_z(source):
 
 def _compute_z(source, config, data_dir):
     state = load_tensors(source, "cpu")
-    state = state.get("model", state)  # of a checkpoint
-    try:
-        model = config.network(state)
-    except (AttributeError, RuntimeError) as error:
-        raise RunError(f"{source} holds no weights of this run's network: {error}") from error
+    if isinstance(state, dict) and "model" in state:  # a checkpoint
+        if differing := differences(state["config"], config):
+            raise RunError(f"{source} belongs to another configuration: {differing}")
+        state = state["model"]
+    model, _ = read_network(dataclasses.asdict(config), state, source)
     data = load_data(config.dataset, data_dir)
     with few_threads(sum(weight.numel() for weight in model.parameters()) < 1_000_000):
         return extract_features(model, data, data.test_images)[1]

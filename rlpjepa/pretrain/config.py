@@ -11,6 +11,7 @@ from ..data import DATASETS
 from ..distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian, unit_variance_scale
 from ..model import RectifiedLpJEPA
 from ..numerics.arguments import SHAPE
+from .errors import RunError
 
 REGULARIZERS = ("rdmreg", "rgg_cf", "sigreg", "none")
 
@@ -120,12 +121,17 @@ class PretrainConfig:
             model.load_state_dict(weights)
         return model
 
+    def aim(self):
+        """The distribution that the loss compares each coordinate of z with, in float64; None if it compares none."""
+        if self.coordinate_weight or (self.regularizer in ("rdmreg", "rgg_cf") and self.regularizer_weight):
+            return self.target(dtype=torch.float64)
+        normal = self.regularizer == "sigreg" and self.regularizer_weight
+        return GeneralizedGaussian(*torch.tensor([0.0, 1.0], dtype=torch.float64), 2) if normal else None
+
     def expected_nonzero_fraction(self):
         """Eq. 11's closed form for the target, per coordinate; None where no term of the loss has a rectified one."""
-        aimed = self.regularizer in ("rdmreg", "rgg_cf") and self.regularizer_weight or self.coordinate_weight
-        if not aimed or not self.rectified_target:
-            return None
-        return self.target(dtype=torch.float64).prob_active.item()
+        aim = self.aim()
+        return aim.prob_active.item() if isinstance(aim, RectifiedGeneralizedGaussian) else None
 
 
 def types_of(field):
@@ -133,6 +139,15 @@ def types_of(field):
     kinds = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
     kinds = tuple(typing.get_origin(kind) or kind for kind in kinds)
     return (*kinds, int) if float in kinds else kinds
+
+
+def read_network(options, weights, source):
+    """(network, `PretrainConfig`) from what a file holds. RunError if its parts do not fit, or are none."""
+    try:
+        config = PretrainConfig(**options)
+        return config.network(weights), config
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+        raise RunError(f"{source} holds no weights of this run's network: {error}") from error
 
 
 def differences(options, config):

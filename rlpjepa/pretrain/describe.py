@@ -1,5 +1,7 @@
 """What a result file keeps of the projector's output on the test images, so that figures need no network."""
 
+import math
+
 import torch
 
 from ..distributions import GeneralizedGaussian
@@ -21,31 +23,25 @@ def describe_features(z, config):
     edges = torch.arange(0, dim + width + 1, width)
     images = torch.bincount(counts.cpu() // width, minlength=len(edges) - 1)
     return {
-        "histogram": _histogram(z[active].double().cpu(), z.numel(), _target(config)),
+        "histogram": _histogram(z[active].cpu().double(), z.numel(), config.aim()),
         "active_share": [round(share, 4) for share in active.float().mean(dim=0).tolist()],
         "nonzero_counts": {"edges": edges.tolist(), "images": images.tolist()},
         "effective_rank": round(effective_rank(z), 3),
     }
 
 
-def _target(config):
-    """The distribution that the loss compares z with; None if it compares with none."""
-    if config.regularizer == "sigreg":
-        return GeneralizedGaussian(*torch.tensor([0.0, 1.0], dtype=torch.float64), 2)
-    aimed = config.coordinate_weight or (config.regularizer != "none" and config.regularizer_weight)
-    return config.target(dtype=torch.float64) if aimed else None
-
-
 def _histogram(values, total, target):
     if target is not None:  # to where a thousandth of the positive values is left, and as far on the other side
-        right = target.icdf(1 - 0.001 * target.survival(torch.zeros((), dtype=torch.float64))).item()
+        tail = 0.001 * target.survival(torch.zeros((), dtype=torch.float64))
+        right = target._quantile(1 - tail, tail).item()
         left = 2 * target.loc.item() - right if isinstance(target, GeneralizedGaussian) else 0.0
     else:
         left, right = (values.min().item(), values.max().item()) if len(values) else (0.0, 1.0)
-    edges = torch.linspace(left, right if right > left else left + 1, BINS + 1, dtype=torch.float64)
+    right = right if left < right < math.inf else left + 1
+    edges = torch.linspace(left, right, BINS + 1, dtype=torch.float64)
     width = (edges[1] - edges[0]).item()
     density = torch.histogram(values, edges).hist / total / width
-    wanted = None if target is None else (target.cdf(edges).diff() / width).tolist()
+    wanted = None if target is None else (-target.survival(edges).diff() / width).tolist()
     lists = {"edges": edges.tolist(), "density": density.tolist(), "target": wanted}
     return {name: values and [round(value, 5) for value in values] for name, values in lists.items()}
 
@@ -55,7 +51,7 @@ def effective_rank(z):
 
     0 where no coordinate varies.
     """
-    size = torch.linalg.svdvals((z - z.mean(dim=0)).double().cpu())
+    size = torch.linalg.svdvals((z - z.mean(dim=0)).cpu().double())
     if not size.sum() > 0:
         return 0.0
     return torch.special.entr(size / size.sum()).sum().exp().item()

@@ -36,10 +36,11 @@ def explained(config, device, run=None):
     except RuntimeError as error:
         if is_out_of_memory(error) and run:
             size = config.batch_size
-            raise RunError(f"out of memory with batch_size {size}: try batch_size {max(2, size // 2)}") from error
+            way_out = f"try batch_size {max(2, size // 2)}" if size > 2 else "take a smaller network"
+            raise RunError(f"out of memory with batch_size {size}: {way_out}") from error
         if is_out_of_memory(error):
             raise RunError("out of memory: take a smaller network, or end what else is using the memory") from error
-        if "captur" in str(error):  # what CUDA and torch say of a graph that cannot be recorded
+        if config.cuda_graph and "captur" in str(error):  # what CUDA and torch say of a graph that cannot be recorded
             raise RunError(f"the step fails as a CUDA graph ({error}): try without cuda_graph") from error
         raise
 

@@ -24,7 +24,7 @@ from ..evaluate import (
 from ..projections import random_directions
 from ..train import has_fast_bfloat16, train_step
 from . import parallel, provenance
-from .config import PretrainConfig, differences
+from .config import PretrainConfig, differences, read_network  # noqa: F401 (the examples)
 from .cuda_graph import StepGraph
 from .describe import describe_features
 from .errors import RunError, explained, is_out_of_memory
@@ -52,8 +52,8 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         config: a `PretrainConfig`.
         run_dir: folder for ``log.jsonl``, ``checkpoint.pt``, ``result.json``, ``figure.png`` (training) and
             ``features.png`` (which images switch a coordinate on); made if need be.
-        resume: go on from the checkpoint in ``run_dir``. On a CPU the run then ends with the same weights, bit for
-            bit, as one that was never interrupted.
+        resume: go on from the checkpoint in ``run_dir``. On a CPU, with as many threads as before, the run then ends
+            with the same weights, bit for bit, as one that was never interrupted.
         progress: show a progress bar.
 
     Returns:
@@ -247,7 +247,7 @@ class Run:
         try:
             kept = f"go on from step {load_checkpoint(self.run_dir, 'cpu')['step']} with"
         except RunError:
-            kept = "there is no checkpoint yet for"
+            return f"interrupted at step {self.step}; there is no checkpoint yet: begin again in {self.run_dir}"
         return f"interrupted at step {self.step}; {kept} --run-dir {self.run_dir} --resume (in Python: resume=True)"
 
     def finish(self):
@@ -470,10 +470,10 @@ def load_run(folder):
     if (folder / "weights.pt").exists():
         options, weights = read_result(folder / "result.json")["config"], load_tensors(folder / "weights.pt", "cpu")
     else:
-        state = load_checkpoint(folder, "cpu")
-        options, weights = state["config"], state["model"]
-    config = PretrainConfig(**options)
-    return config.network(weights).eval(), config
+        state = dict(load_checkpoint(folder, "cpu"))
+        options, weights = state.get("config"), state.get("model")
+    network, config = read_network(options, weights, folder)
+    return network.eval(), config
 
 
 def _named(means, speed):

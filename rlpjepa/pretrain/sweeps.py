@@ -90,8 +90,11 @@ class Workers:
         self.root = root
 
     def __enter__(self):
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.lock = next(lock for lock in map(self._take, itertools.count()) if lock)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.lock = next(lock for lock in map(self._take, itertools.count()) if lock)
+        except OSError as error:
+            raise RunError(f"the folder of the runs, {self.root}, cannot be written: {error}") from error
         return self
 
     def __exit__(self, *_):
