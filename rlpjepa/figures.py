@@ -194,7 +194,7 @@ def plot_sparsity(results):
     return figure
 
 
-def plot_tradeoff(results, published=None, untrained=None):
+def plot_tradeoff(results, published=None, untrained=None, full=()):
     """Accuracy against the fraction of zeros in the projector's output: encoder and projector.
 
     The axis goes from .05 to .9999; runs beyond, such as collapsed ones, stand at its ends.
@@ -204,30 +204,40 @@ def plot_tradeoff(results, published=None, untrained=None):
         published: {p: (fractions of zeros, accuracies)}, curves for a panel of their own: their training and their
             classifier differ, so that only the shapes of the curves can be compared.
         untrained: content of the result file of the same network without training, shown as a level line.
+        full: contents of result files of the same network, trained longer: large points beside the curves. With them
+            the legend names epochs.
 
     Returns:
         A matplotlib figure.
 
     Raises:
-        ValueError: if there are no results, or if they differ in dataset, epochs or network.
+        ValueError: if there are no results, or if they differ in dataset, epochs or network. Those of ``full`` may
+            differ in epochs alone.
     """
     from matplotlib.figure import Figure
 
+    curves = list(_by_shape(results))
+    _require_same([*results, *full], _NETWORK)
+    if full:
+        curves = [(look | {"label": f"{look['label']}, {_epochs(results[0])}"}, finals) for look, finals in curves]
     with style():
         figure = Figure(figsize=(11 if published else 9, 4.3))
         panels = figure.subplots(1, 3 if published else 2)
         panels[1].sharey(panels[0])
         for panel, features in zip(panels[:2], ("encoder", "projector"), strict=True):
-            for look, finals in _by_shape(results):
-                points = sorted((1 - final["nonzero_fraction"], final[f"{features}_probe"]) for final in finals)
-                zeros, accuracy = zip(*points, strict=True)
-                panel.plot([min(max(zero, 0.05), 0.9999) for zero in zeros], accuracy, clip_on=False, **look)
+            for look, finals in curves:
+                points = sorted(_place(final, features) for final in finals)
+                panel.plot(*zip(*points, strict=True), clip_on=False, **look)
+            for result in full:
+                p, point = result["config"]["p"], _place(result["final"], features)
+                look = _look(p) | {"linestyle": "", "markersize": 12, "clip_on": False}
+                panel.plot(*zip(point), label=f"p = {p:g}, {_epochs(result)}", **look)
             if untrained:
                 level = untrained["final"][f"{features}_probe"]
                 panel.axhline(level, color=COLORS["theory"], linestyle="-.", linewidth=1, label="without training")
             panel.set(xlabel=f"fraction of zeros in z{_means(results)}", title=f"{features.capitalize()} features")
         for p, (zeros, accuracy) in (published or {}).items():
-            panels[2].plot(zeros, accuracy, label=f"p = {p:g}", **_look(p))
+            panels[2].plot(zeros, accuracy, label=f"p = {p:g}, published" if full else f"p = {p:g}", **_look(p))
             panels[2].set(xlabel="fraction of zeros", title="Published (features not said)")
         for panel in panels:
             panel.set(xscale="logit", xlim=(0.05, 0.9999), ylim=0)  # the last per cent matter as much as the first
@@ -250,18 +260,34 @@ def _means(results):
     return f"\n(from left to right: μ = {max(means):g} to {min(means):g})".replace("-", "−")
 
 
+_NETWORK = ("dataset", "backbone", "cifar_stem", "stem_stride", "channels", "dim")
+_OLDER = {"stem_stride": 1, "channels": None}  # what result files without these options mean
+
+
 def _by_shape(results):
     """(how its points look, final numbers of its runs) for every p of the results, which must be comparable."""
     if not results:
         raise ValueError("results must hold at least one result")
-    older = {"stem_stride": 1, "channels": None}  # what files without these options mean
-    for name in ("dataset", "epochs", "backbone", "cifar_stem", "stem_stride", "channels", "dim"):
-        values = {str(result["config"].get(name, older.get(name))) for result in results}
-        if len(values) > 1:
-            raise ValueError(f"results of one figure must agree in {name}, got {', '.join(sorted(values))}")
+    _require_same(results, ("epochs", *_NETWORK))
     for p in sorted({result["config"]["p"] for result in results}):
         finals = [result["final"] for result in results if result["config"]["p"] == p]
         yield {"label": f"p = {p:g}", **_look(p)}, finals
+
+
+def _require_same(results, names):
+    for name in names:
+        values = {str(result["config"].get(name, _OLDER.get(name))) for result in results}
+        if len(values) > 1:
+            raise ValueError(f"results of one figure must agree in {name}, got {', '.join(sorted(values))}")
+
+
+def _place(final, features):
+    """Where a run stands: (fraction of zeros, accuracy)."""
+    return min(max(1 - final["nonzero_fraction"], 0.05), 0.9999), final[f"{features}_probe"]
+
+
+def _epochs(result):
+    return f"{result['config']['epochs']} epochs"
 
 
 def _look(p):

@@ -112,6 +112,26 @@ def test_tradeoff_shows_every_run_in_the_order_of_its_zeros():
         }
 
 
+def test_full_runs_are_large_points_beside_the_curves_and_named():
+    same = {"dataset": "cifar100", "epochs": 5, "cifar_stem": False, "backbone": "resnet18", "dim": 512}
+    short = [one | {"config": one["config"] | same} for one in RESULTS[:3]]
+    full = [one | {"config": one["config"] | same | {"epochs": 100}} for one in (result(1.0, -1, 0.2, 0.8),) * 2]
+    figure = plot_tradeoff(short, {2: ([0.2, 0.9], [0.6, 0.5])}, full=full)
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["p = 1, 5 epochs", "p = 2, 5 epochs", "p = 1, 100 epochs", "p = 2, published"]
+    for panel, scale in zip(figure.axes, (1, 0.5)):
+        curve, _, *points = panel.lines
+        assert curve.get_xydata().round(9).tolist() == [[0.5, 0.6 * scale], [0.9, 0.5 * scale]]
+        for point in points:
+            assert point.get_xydata().round(9).tolist() == [[0.8, 0.8 * scale]]
+            assert point.get_markersize() > 1.5 * curve.get_markersize() and point.get_color() == curve.get_color()
+        assert len(points) == 2
+    for change in ({"dataset": "shapes"}, {"dim": 256}, {"backbone": "x"}, {"cifar_stem": True}):
+        other = full[0] | {"config": full[0]["config"] | change}
+        with pytest.raises(ValueError, match=f"must agree in {next(iter(change))}, got"):
+            plot_tradeoff(short, full=[other])
+
+
 def test_sparsity_shows_measured_against_predicted():
     (panel,) = plot_sparsity(RESULTS).axes
     lines = {line.get_label(): line.get_xydata().tolist() for line in panel.lines}
