@@ -68,7 +68,7 @@ WAITING = ("_local_scalar_dense", "item", "is_nonzero", "nonzero", "masked_selec
 
 
 class Counting(TorchDispatchMode):
-    """Counts the kernels that a step launches, and what makes the host wait for the device."""
+    """Counts what a step launches (aten calls that compute), and what makes the host wait for the device."""
 
     def __init__(self):
         super().__init__()
@@ -82,7 +82,7 @@ class Counting(TorchDispatchMode):
             self.waits.append(name)
         if name in ("_to_copy", "copy_") and len(places) > 1:
             self.waits.append(f"{name} between {sorted(places)}")
-        if not is_view(function) and "cuda" in places and not name.startswith(("empty", "new_empty", "detach")):
+        if not is_view(function) and not name.startswith(("empty", "new_empty", "detach")):
             self.launches += 1
         return result
 

@@ -10,9 +10,11 @@ import sys
 import time
 import urllib.request
 
+import jupytext
+import nbformat
 import pytest
 
-from .series import NOTEBOOKS, ROOT, all_names
+from .series import LESSONS, NOTEBOOKS, ROOT, all_names
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +34,14 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("series")
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
-    for name in all_names():
+    folded = '# %% collapsed=true jupyter={"outputs_hidden": true}\n1 + 1\n'  # in the order of the .ipynb
+    header = (folder / "notebooks" / f"{LESSONS[0]}.py").read_text(encoding="utf-8").split("# %%")[0]
+    (folder / "notebooks" / "00_folded.py").write_text(header + folded, encoding="utf-8")
+    book = jupytext.read(folder / "notebooks" / "00_folded.py")
+    book.cells[0].execution_count = 1
+    book.cells[0].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"}, execution_count=1)]
+    jupytext.write(book, folder / "notebooks" / "00_folded.ipynb")
+    for name in ("00_folded", *all_names()):
         for ending, age in ((".py", 3600), (".ipynb", 0)):
             os.utime((folder / "notebooks" / name).with_suffix(ending), (time.time() - age,) * 2)
     recipe = re.search(r"^lab:.*\n\t(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
@@ -65,7 +74,7 @@ def lab(tmp_path_factory):
         server.wait(30)
 
 
-@pytest.mark.parametrize("name", all_names())
+@pytest.mark.parametrize("name", ["00_folded", *all_names()])
 def test_notebook_opens_and_is_saved_as_it_was(lab, name):
     address, folder = lab
     files = [(folder / name).with_suffix(ending) for ending in (".py", ".ipynb")]

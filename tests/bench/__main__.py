@@ -24,6 +24,7 @@ from rlpjepa.pretrain import PretrainConfig
 from rlpjepa.pretrain.run import Run, choose_device
 from tests.bench.memory import peak
 from tests.bench.plain import PlainTraining, plain_rdmreg, plain_sample_rgg
+from tests.test_graph import Counting
 
 
 def seconds(function, device, repeats=1):
@@ -193,6 +194,11 @@ def bench_step(table, rounds, steps, config, workers=0):
         share = [d + e for d, e in zip(percent["data"], percent["loss"], strict=True)]
         table.row("step, share of two views and loss", share, "%", 1)
         table.row("step, share of the optimizer", percent["optimizer"], "%", 1)
+        network = [100 - s - o for s, o in zip(share, percent["optimizer"], strict=True)]
+        table.row("step, share of the network, the rest", network, "%", 1)
+        with Counting() as count:
+            run.compute_step()
+        table.row("step, rlpjepa, launches without a graph", [count.launches], "aten calls", 0)
         table.row("matrix product, 10^12 operations", [2e-12 * side**3 / t for t in times["product"]], "a second")
         for name, run in runs.items():
             floor = [operations[run.config.cifar_stem] / (2 * side**3) * t for t in times["product"]]
