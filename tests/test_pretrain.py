@@ -348,6 +348,7 @@ def test_interrupted_in_a_terminal_and_in_a_notebook_ends_with_the_same_bits(tmp
 KILLER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
+from types import SimpleNamespace
 import filelock, timm, torch, tqdm
 torch.set_num_threads(1)
 from rlpjepa.pretrain import PretrainConfig, holds_run
@@ -578,9 +579,22 @@ def test_out_of_memory_ends_in_one_clear_line(tmp_path, light, capsys, change, m
     ],
 )
 def test_errors_are_explained(light, error, message):
-    with pytest.raises(RunError, match=message) as raised, explained(light, CPU):
+    config = dataclasses.replace(light, cuda_graph="graph" in message)
+    with pytest.raises(RunError, match=message) as raised, explained(config, CPU):
         raise error
     assert raised.value.__cause__ is error
+
+
+def test_capture_is_no_excuse_without_a_graph(light):
+    with pytest.raises(RuntimeError, match="captured"), explained(light, CPU):
+        raise RuntimeError("what another library captured")
+
+
+def test_out_of_memory_with_the_smallest_batch(light):
+    run = SimpleNamespace(step=3)
+    with pytest.raises(RunError, match="batch_size 2: take a smaller network"):
+        with explained(dataclasses.replace(light, batch_size=2), CPU, run):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
 def test_other_errors_pass_unchanged(tmp_path, light):
