@@ -239,7 +239,7 @@ def test_page_compares_a_loss(run_block):
 
 
 def test_page_compares_a_sampler(run_block):
-    """The standard errors of a million draws are .00033 and .0070: a fresh seed fails less than once in 10,000 times."""
+    """Standard errors of a million draws: .00033 and .0070. A fresh seed fails less than once in 10,000 times."""
     limits = [float(number) for number in re.findall(r"within (0\.\d+)", PAGE)]
     generator = torch.Generator().manual_seed(2)
 
