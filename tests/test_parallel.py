@@ -77,7 +77,11 @@ class Saving(Watched):
     def save(self):
         super().save()
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "order": self.order}
-        state |= {"probe": self.probe.layer.state_dict(), "counter": self.counter, "generators": [self.generator.get_state(), torch.get_rng_state()]}
+        state |= {
+            "probe": self.probe.layer.state_dict(),
+            "counter": self.counter,
+            "generators": [self.generator.get_state(), torch.get_rng_state()],
+        }
         torch.save(state, f"state{parallel.rank()}-{self.step}.pt")
 
 
