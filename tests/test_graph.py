@@ -26,7 +26,8 @@ from .harness import TINY
 CHANGES = [
     {}, {"p": 2.0}, {"p": 0.5}, {"p": 0.75}, {"rectify": False}, {"direction_size": 4}, {"coordinate_weight": 1.0},
     {"regularizer": "sigreg"}, {"regularizer": "rgg_cf"}, {"regularizer": "none"},
-    {"optimizer": "lars", "warmup_epochs": 1, "interpolation": "bicubic", "solarize_prob": 0.1, "online_probe_lr": 0.01},
+    {"optimizer": "lars", "warmup_epochs": 1, "interpolation": "bicubic", "solarize_prob": 0.1,
+     "online_probe_lr": 0.01},
     {"cifar_stem": True, "backbone": "resnet18"},
 ]  # fmt: skip
 

@@ -38,7 +38,7 @@ def learning_rate(config, step, total_steps):
 
 
 class LARS(torch.optim.Optimizer):
-    """SGD with momentum, in which the step of each weight matrix is limited by the matrix's own size (You et al., 2017).
+    """SGD with momentum, where the step of each weight matrix is limited by the matrix's own size (You et al., 2017).
 
     A matrix w with gradient g moves along (g + decay · w) · ratio. With clipping (LARC), as in solo-learn, this is
     ratio = min(trust_coeff · ‖w‖ / (‖g‖ + decay · ‖w‖) / lr, 1), or 1 where a norm is zero. Biases and the weights of
