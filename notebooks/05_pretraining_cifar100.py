@@ -820,7 +820,8 @@ assert 0.5 < min(ratios) and max(ratios) < 2
 # | how accuracy is measured | not said, nor whether of encoder or projector | most likely an online probe: a linear layer that learns beside the network, on features without gradients | not at all | kNN, and logistic regression to convergence (`paper.toml` reports an online probe too) |
 #
 # The column of the paper follows the configuration in the authors' repository, and the defaults of solo-learn, on which
-# it is built. `notebooks/results/cifar100/paper.toml` is that recipe.
+# it is built. `notebooks/results/cifar100/paper.toml` is that recipe. "The minimal example" is the
+# first one that the authors published; the one that stands there since (commit 5ae61ab) is close to the paper's column.
 #
 # Ten epochs were planned for every run of the sweeps. They have five, which is what two CPU cores allowed.
 #
