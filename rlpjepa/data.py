@@ -313,8 +313,8 @@ def _fetch_cifar100(root, archive):
             root.rmdir()
         raise DataError(
             f"CIFAR-100 is not in {root} and could not be fetched from {CIFAR100.url} ({error}). "
-            f"Put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}{_damage(archive)}, name another folder with --data-dir or "
-            "RLPJEPA_DATA, or use the dataset 'shapes', which needs no files."
+            f"Put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}{_damage(archive)}, name another "
+            "folder with --data-dir or RLPJEPA_DATA, or use the dataset 'shapes', which needs no files."
         ) from error
 
 

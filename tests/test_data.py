@@ -244,7 +244,7 @@ def test_folder_crops_the_middle_square(folder):
     image = Image.new("RGB", (96, 32), (0, 0, 255))
     image.paste((255, 0, 0), (32, 0, 64, 32))
     image.save(folder / "test" / "left" / "0.bmp")
-    (folder / "test" / "left" / "1.gif").write_text("not of a format that is read")
+    (folder / "test" / "left" / "1.gif").write_text("not of a format that is read", encoding="utf-8")
     data = load_data("folder", folder)
     assert len(data.test_images) == 4
     assert (data.test_images[0] == torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]).all()
