@@ -26,6 +26,11 @@ def test_conda_installs_what_make_installs():
     by_conda = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert " ".join(by_conda) == by_make == "--constraint constraints.txt --editable .[notebooks,test,site]"
     assert f"python{PROJECT['project']['requires-python']}" in environment["dependencies"]
+    assert PROJECT["project"]["requires-python"] == ">=3.11,!=3.14.1,<3.15"  # on which the pins install
+    assert "not (3, 11) <= v < (3, 15) or v == (3, 14, 1)" in makefile
+    assert set(PROJECT["project"]["optional-dependencies"]["colab"]) < set(
+        PROJECT["project"]["optional-dependencies"]["notebooks"]
+    )
 
 
 def pins():
