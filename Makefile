@@ -30,6 +30,7 @@ ifneq "$(MADE_IN)" ""
 ifneq "$(MADE_IN)" "$(CURDIR)"
 $(info the environment was made in $(MADE_IN): it is made again here)
 .PHONY: $(ENV)
+CLEAR := --clear
 endif
 endif
 
@@ -37,7 +38,7 @@ $(ENV): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(not (3, 11) <= v < (3, 15) or v == (3, 14, 1))' || \
 		{ echo "Python 3.11 to 3.14 is needed (not 3.14.1), this is $$($(PYTHON) --version): make PYTHON=python3.12 ..." >&2; \
 		exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
+	$(PYTHON) -m venv $(CLEAR) $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,test,site]'
 	@printf '%s' "$(CURDIR)" > $@
 

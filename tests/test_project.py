@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -31,6 +33,19 @@ def test_conda_installs_what_make_installs():
     assert set(PROJECT["project"]["optional-dependencies"]["colab"]) < set(
         PROJECT["project"]["optional-dependencies"]["notebooks"]
     )
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(("made_in", "again"), [("elsewhere", True), ("here", False), (None, False)])
+def test_environment_of_a_moved_folder_is_made_again(tmp_path, made_in, again):
+    folder = tmp_path / "eine Übung"
+    (folder / ".venv").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    text = {"elsewhere": str(tmp_path / "original"), "here": str(folder.resolve()), None: ""}[made_in]
+    (folder / ".venv" / ".made").write_text(text, encoding="utf-8")  # empty: made before the folder was kept
+    done = subprocess.run(["make", "-n", "lab"], capture_output=True, cwd=folder, check=True)
+    assert (b"-m venv --clear .venv" in done.stdout) == again
 
 
 def pins():
