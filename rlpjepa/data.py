@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import hashlib
-import io
 import math
 import os
 import tempfile
@@ -397,20 +396,19 @@ def _read_images(listed, files):
     images = torch.empty(len(paths), 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
     for i, (path, _) in enumerate(paths):
         try:
-            content = path.read_bytes()
-            images[i] = _read_image(io.BytesIO(content))
+            images[i] = _read_image(path)
+            files.setdefault(_md5(path.read_bytes()), []).append(path)
         except Exception as error:  # PIL fails in many ways
             raise DataError(f"{path} cannot be read as an image: {error}") from error
-        files.setdefault(_md5(content), []).append(path)
     return images, torch.tensor([label for _, label in paths])
 
 
-def _read_image(file):
+def _read_image(path):
     """uint8 (3, 32, 32): the middle square, upright, white where it is transparent."""
     from PIL import Image, ImageOps
     from torchvision.transforms.functional import pil_to_tensor
 
-    with Image.open(file) as image:
+    with Image.open(path) as image:
         if image.mode.startswith(("I", "F")):  # would be cut off at 255
             raise ValueError(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits")
         image = _upright(image)

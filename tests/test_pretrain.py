@@ -640,12 +640,13 @@ def test_run_that_cannot_start_leaves_no_folder(tmp_path, tiny, change, message)
     assert not (tmp_path / "run").exists()
 
 
-def test_home_is_known_by_its_sign(tiny, tmp_path, monkeypatch):
+def test_home_is_known_by_its_sign(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))  # on Windows
     monkeypatch.chdir(tmp_path)
-    assert main(["--run-dir=~/ä b", *arguments_of(dataclasses.replace(tiny, epochs=0), "x")[:-2]]) == 0
+    assert main(["--run-dir=~/ä b", *arguments_of(tiny, "x")[:-2]]) == 0
     assert (tmp_path / "ä b" / "result.json").exists() and not (tmp_path / "~").exists()
+    assert str(tmp_path / "ä b" / "figure.png") in capsys.readouterr().out
     assert load_run("~/ä b")[1].dim == tiny.dim
 
 

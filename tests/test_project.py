@@ -38,7 +38,7 @@ def test_conda_installs_what_make_installs():
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 @pytest.mark.parametrize(("made_in", "again"), [("elsewhere", True), ("here", False), (None, False)])
 def test_environment_of_a_moved_folder_is_made_again(tmp_path, made_in, again):
-    folder = tmp_path / "eine Übung"
+    folder = tmp_path / "a copy of it"
     (folder / ".venv").mkdir(parents=True)
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
