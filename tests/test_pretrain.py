@@ -418,6 +418,13 @@ def test_killed_twenty_times_ends_with_the_same_bits(tmp_path, small_data):
 # what cannot go on
 
 
+@pytest.mark.parametrize("state", [{"epoch": 1, "state_dict": {}}, [1.0]], ids=str)
+def test_checkpoint_of_another_program_is_refused(tmp_path, tiny, state):
+    save_checkpoint(tmp_path, state)
+    with pytest.raises(RunError, match="was written by another program: choose another folder"):
+        pretrain(tiny, tmp_path, resume=True, progress=False)
+
+
 def test_nothing_to_resume(tmp_path, tiny):
     with pytest.raises(RunError, match="no checkpoint to resume"):
         pretrain(tiny, tmp_path / "new", resume=True, progress=False)

@@ -155,6 +155,11 @@ def test_result_is_written_a_key_a_line_and_a_list_of_numbers_on_one(tmp_path):
     assert read_result(tmp_path / "result.json") == result
 
 
+def test_result_with_the_mark_of_windows_editors_is_read(tmp_path):
+    (tmp_path / "one.json").write_text('{"config": {}, "final": {}}', encoding="utf-8-sig")
+    assert read_result(tmp_path / "one.json") == {"config": {}, "final": {}}
+
+
 @pytest.mark.parametrize(
     "content", [None, b"", b"{}", b"[]", b'{"config": 3, "final": {}}', b'{"config": {}}', b"\xff"]
 )

@@ -338,6 +338,8 @@ class Run:
     def check_origin(self, state):
         """RunError if a checkpoint is not of this configuration, data, device and number of processes."""
         of = f"the checkpoint in {self.run_dir}"
+        if not isinstance(state, dict) or "provenance" not in state:
+            raise RunError(f"{of} was written by another program: choose another folder")
         if "scheduler" in state:
             raise RunError(f"{of} was written by version 0.1: finish that run with it (load_run reads its network)")
         if differing := differences(state["config"], self.config):

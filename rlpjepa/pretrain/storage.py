@@ -132,7 +132,7 @@ def write_result(path, result):
 def read_result(path):
     """The content of a result file, of this version or an older one. RunError if it is none."""
     try:
-        result = json.loads(Path(path).read_text(encoding="utf-8"))
+        result = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         dict(result["config"]), dict(result["final"])
         return result
     except (OSError, ValueError, KeyError, TypeError) as error:
