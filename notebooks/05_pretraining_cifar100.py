@@ -50,7 +50,7 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     if not os.path.isdir("series"):
         subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{REPOSITORY}.git", "series"], check=True)
     os.chdir("series/notebooks")
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..", "timm", "filelock"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
 # %%
 import json
@@ -417,7 +417,7 @@ show(
 # %%
 def read_results(folder):
     """{name: content} of the result files in a folder."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))}
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*.json"))}
 
 
 def print_table(results, rows):
@@ -834,7 +834,7 @@ assert 0.5 < min(ratios) and max(ratios) < 2
 # entries are zero, more, and $p = 1$ keeps more than $p = 2$.
 
 # %% tags=["slide"]
-published = json.loads((RESULTS / "published" / "tradeoff.json").read_text())["curves"]
+published = json.loads((RESULTS / "published" / "tradeoff.json").read_text(encoding="utf-8"))["curves"]
 curves = {p: (published[f"p = {p}"]["zeros"], published[f"p = {p}"]["accuracy"]) for p in (1, 2)}
 show(
     plot_tradeoff(list(five.values()), curves, untrained=real["random_seed0"], full=list(full.values())),

@@ -13,7 +13,7 @@ import scipy.stats
 import torch
 
 from rlpjepa.pretrain import PretrainConfig
-from rlpjepa.pretrain.__main__ import main, parse_arguments
+from rlpjepa.pretrain.__main__ import main, new_run_dir, parse_arguments
 from rlpjepa.pretrain.config import differences
 
 FIELDS = [field.name for field in dataclasses.fields(PretrainConfig)]
@@ -150,7 +150,9 @@ def test_every_field_is_an_option(capsys):
         (["--mu", "nan"], "mu must be finite"),
         (["--dataset", "imagenet"], "dataset must be one of"),
         (["--colour", "blue"], "unrecognized arguments: --colour"),
-        (["--epoch", "1"], "unrecognized arguments: --epoch"),
+        (["--epoch", "1"], "unrecognized arguments: --epoch 1: did you mean --epochs?"),
+        (["--data_dir=x"], "unrecognized arguments: --data_dir=x: did you mean --data-dir?"),
+        (["--run", "x"], "did you mean --run-dir?"),
         (["--resume"], "--resume needs the --run-dir"),
         (["--sweep", "x.toml", "--run-dir", "x"], "--sweep chooses the folders of its runs itself"),
     ],
@@ -160,6 +162,11 @@ def test_bad_options_end_in_one_clear_line(arguments, message, capsys):
         main(arguments)
     assert stop.value.code == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_run_without_a_folder_gets_one_of_its_own():
+    names = {new_run_dir("shapes") for _ in range(20)}  # in one second, or two
+    assert len(names) == 20 and all(re.fullmatch(r"runs/shapes-\d{8}-\d{6}-[0-9a-f]{6}", name) for name in names)
 
 
 @pytest.mark.slow

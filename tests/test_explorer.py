@@ -392,15 +392,15 @@ def jupyter_lab(folder, notebooks):
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     news = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(news))
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(news), encoding="utf-8")
     own = {"JUPYTERLAB_SETTINGS_DIR": settings.parents[1], "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces"}
     own |= {f"JUPYTER_{kind}_DIR": folder / kind.lower() for kind in ("CONFIG", "DATA", "RUNTIME")}
-    make = re.search(r"^lab:.*\n\t(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    make = re.search(r"^lab:.*\n\t(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
     assert make == "$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)"
     port = free_port()
     command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={notebooks}", "--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
-    with open(folder / "log.txt", "w") as log:
+    with open(folder / "log.txt", "w", encoding="utf-8") as log:
         environment = os.environ | {name: str(path) for name, path in own.items()}
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
@@ -408,7 +408,7 @@ def jupyter_lab(folder, notebooks):
         wait_until(
             lambda: server.poll() is not None or answers(f"{address}/api"), 120, "JupyterLab did not start", pause=0.5
         )
-        assert server.poll() is None, (folder / "log.txt").read_text()
+        assert server.poll() is None, (folder / "log.txt").read_text(encoding="utf-8")
         yield address
     finally:
         server.terminate()

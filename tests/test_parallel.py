@@ -50,7 +50,7 @@ def torchrun(*arguments, cwd):
 def run_ranks(function, config, folder):
     """Two ranks that call a function of this module with a configuration."""
     lines = ["from rlpjepa.pretrain import PretrainConfig", "from tests import test_parallel"]
-    (folder / "script.py").write_text("\n".join([*lines, f"test_parallel.{function}({config!r})"]))
+    (folder / "script.py").write_text("\n".join([*lines, f"test_parallel.{function}({config!r})"]), encoding="utf-8")
     return torchrun("script.py", cwd=folder)
 
 
@@ -277,7 +277,7 @@ def test_command_line_under_torchrun(tmp_path, tiny):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("encoder  ") == done.stdout.count("figure  ") == 1  # one rank reports
     assert load_checkpoint(tmp_path / "run")["step"] == 30
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
     assert len(result["epochs"]) == 2 and result["config"]["p"] == 2
     left = os.listdir(tmp_path / "run")
     assert "figure.png" in left and not any(name.endswith(".part") for name in left)

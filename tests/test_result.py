@@ -149,7 +149,7 @@ def test_load_run_refuses_what_is_no_run(tmp_path):
     (tmp_path / "weights.pt").write_bytes(b"x")
     with pytest.raises(RunError, match="result.json is not a result file"):
         load_run(tmp_path)
-    (tmp_path / "result.json").write_text('{"config": {}, "final": {}}')
+    (tmp_path / "result.json").write_text('{"config": {}, "final": {}}', encoding="utf-8")
     with pytest.raises(RunError, match="weights.pt is damaged"):
         load_run(tmp_path)
 
@@ -163,7 +163,7 @@ def older(finished, tmp_path, tiny):
     """(folder, descriptions): a result file without them, beside sources to make them from."""
     folder, result, model = finished
     final = {name: value for name, value in result["final"].items() if name not in DESCRIPTIONS}
-    (tmp_path / "result.json").write_text(json.dumps(result | {"final": final}))
+    (tmp_path / "result.json").write_text(json.dumps(result | {"final": final}), encoding="utf-8")
     shutil.copy(folder / "checkpoint.pt", tmp_path)
     torch.save(load_checkpoint(folder)["model"], tmp_path / "weights.pt")
     data = load_folder(tiny.data_dir)
@@ -256,5 +256,5 @@ def test_commit_of_somebody_elses_repository_is_not_ours(tmp_path, monkeypatch):
     git("add", ".")
     git("commit", "-m", "now it is theirs")
     assert commit_of(copy) == git("rev-parse", "HEAD")
-    copy.write_text("changed")
+    copy.write_text("changed", encoding="utf-8")
     assert commit_of(copy) == git("rev-parse", "HEAD") + "-dirty"

@@ -34,7 +34,7 @@ def plan(base, tmp_path, monkeypatch):
 
     def write(text):
         lines = [f"{name} = {json.dumps(value)}" for name, value in defaults.items()]
-        (tmp_path / "plans" / "first.toml").write_text("\n".join(["[defaults]", *lines, text]))
+        (tmp_path / "plans" / "first.toml").write_text("\n".join(["[defaults]", *lines, text]), encoding="utf-8")
         return tmp_path / "plans" / "first.toml"
 
     return write
@@ -58,8 +58,13 @@ def test_options_come_from_the_run_before_the_defaults_and_from_the_caller_befor
     assert runs["a-1_2.b+"] == dataclasses.replace(other, epochs=7, seed=3)
 
 
+def test_file_with_the_mark_of_windows_editors(tmp_path):
+    (tmp_path / "sweep.toml").write_text("[plain]\n", encoding="utf-8-sig")
+    assert read_sweep(tmp_path / "sweep.toml") == {"plain": PretrainConfig()}
+
+
 def test_file_without_defaults(tmp_path):
-    (tmp_path / "sweep.toml").write_text("[plain]\n[other]\nseed = 1\n")
+    (tmp_path / "sweep.toml").write_text("[plain]\n[other]\nseed = 1\n", encoding="utf-8")
     assert read_sweep(tmp_path / "sweep.toml") == {"plain": PretrainConfig(), "other": PretrainConfig(seed=1)}
 
 
@@ -120,11 +125,11 @@ def test_runs_are_done_once_and_leave_their_results_beside_the_file(plan, base, 
         expected = dataclasses.replace(base, epochs=0, mu=mu, data_dir=None)
         assert PretrainConfig(**result["config"]) == expected and result["epochs"] == []
         assert result == read(tmp_path / "runs" / "first" / name / "result.json")
-        assert file.with_name(f"{name}.json").read_text().count("\n") > 20  # for people to read, too
+        assert file.with_name(f"{name}.json").read_text(encoding="utf-8").count("\n") > 20  # for people to read, too
     out = capsys.readouterr().out
     assert out.index("one\n") < out.index("(Eq. 11: 0.500)") < out.index("two\n")
 
-    with file.open("a") as more:
+    with file.open("a", encoding="utf-8") as more:
         more.write("[three]\nseed = 1\n")
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in file.parent.glob("*.json")}
     options = {"device": "auto", "checkpoint_seconds": 5.0, "cuda_graph": False}  # which do not change the numbers
@@ -164,13 +169,13 @@ def test_result_of_another_configuration_or_none_is_refused_before_anything_runs
         ),
         ('{"config": 3}', "is not a result file"),
     ):
-        file.with_name("one.json").write_text(content)
+        file.with_name("one.json").write_text(content, encoding="utf-8")
         with pytest.raises(RunError, match=message):
             run_sweep(file)
         assert main(["--sweep", str(file)]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
-        assert file.with_name("one.json").read_text() == content and not (tmp_path / "runs").exists()
+        assert file.with_name("one.json").read_text(encoding="utf-8") == content and not (tmp_path / "runs").exists()
 
 
 def test_run_that_fails_does_not_stop_the_others(plan, tmp_path, capsys):

@@ -31,6 +31,7 @@ from .online_probe import OnlineProbe
 from .optimizer import create_optimizer, set_learning_rate
 from .storage import (
     append_line,
+    cut_log,
     load_checkpoint,
     load_tensors,
     open_run_dir,
@@ -76,7 +77,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
     device, lock = parallel.init(choose_device(config.device)), None
     try:
         # One process writes. The others join in the work and stop when training ends.
-        run_dir = Path(run_dir)
+        run_dir = Path(run_dir).expanduser()
         is_new = not run_dir.exists()
         if parallel.rank() == 0:
             lock = open_run_dir(run_dir, resume)
@@ -347,14 +348,13 @@ class Run:
         if earlier:
             self.provenance = self.provenance | {"earlier": earlier}
         if parallel.rank() == 0:
-            log = self.run_dir / "log.jsonl"
-            text = log.read_text(encoding="utf-8") if log.exists() else ""
-            lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-            write_atomically(log, "".join(line for line in lines if json.loads(line)["step"] <= self.step))
+            cut_log(self.run_dir / "log.jsonl", self.step)
 
     def check_origin(self, state):
         """RunError if a checkpoint is not of this configuration, data, device and number of processes."""
         of = f"the checkpoint in {self.run_dir}"
+        if not isinstance(state, dict) or "provenance" not in state:
+            raise RunError(f"{of} was written by another program: choose another folder")
         if "scheduler" in state:
             raise RunError(f"{of} was written by version 0.1: finish that run with it (load_run reads its network)")
         if differing := differences(state["config"], self.config):
@@ -467,7 +467,7 @@ def load_run(folder):
         >>> z.shape
         torch.Size([1, 8])
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if (folder / "weights.pt").exists():
         options, weights = read_result(folder / "result.json")["config"], load_tensors(folder / "weights.pt", "cpu")
     else:
