@@ -215,7 +215,7 @@ class Run:
         if parallel.rank() == 0:
             append_line(self.run_dir / "log.jsonl", json.dumps(self.last))
         if end_of_epoch:
-            rows = torch.tensor(self.epoch_metrics, dtype=torch.float64)
+            rows = torch.tensor(self.epoch_metrics, dtype=torch.float64, device="cpu")
             weight = rows[:, -2]
             means = (rows[:, :-2] * weight[:, None]).sum(dim=0) / weight.sum()
             speed = weight.sum() / (weight / rows[:, -1]).sum()
