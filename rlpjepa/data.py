@@ -120,7 +120,8 @@ def load_data(dataset="shapes", data_dir=None):
     if dataset == "shapes":
         return make_shapes()
     root = Path(data_dir or os.environ.get("RLPJEPA_DATA") or "data").expanduser()
-    return load_cifar100(root) if dataset == "cifar100" else load_folder(root)
+    with torch.device("cpu"):  # whatever the program's default is: torchvision asks for it
+        return load_cifar100(root) if dataset == "cifar100" else load_folder(root)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -287,8 +288,7 @@ def load_cifar100(root):
     train, test = (CIFAR100(root, train=train) for train in (True, False))
     tensors = []
     for part in (train, test):
-        labels = torch.tensor(part.targets, device="cpu")
-        tensors += [torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), labels]
+        tensors += [torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets)]
     md5 = {name: checksums[name] for name in ("train", "test")}
     return ImageData(*tensors, tuple(train.classes), CIFAR100_MEAN, CIFAR100_STD, md5)
 
@@ -345,7 +345,7 @@ def _read_folder(root):
         listing = ImageFolder(str(root))
     except OSError as error:
         raise DataError(f"{root} must hold one folder of images per class: {error}") from error
-    images = torch.empty(len(listing.samples), 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8, device="cpu")
+    images = torch.empty(len(listing.samples), 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
     for i, (path, _) in enumerate(listing.samples):
         try:
             with Image.open(path) as image:
@@ -357,7 +357,7 @@ def _read_folder(root):
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise DataError(f"{path} cannot be read as an image: {error}") from error
         images[i] = pil_to_tensor(square)
-    return images, torch.tensor(listing.targets, device="cpu"), tuple(listing.classes)
+    return images, torch.tensor(listing.targets), tuple(listing.classes)
 
 
 def _upright(image):

@@ -15,10 +15,19 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from rlpjepa import RectifiedLpJEPA, evaluate, knn_accuracy, losses, random_directions, sample_rgg
+from rlpjepa import (
+    RectifiedLpJEPA,
+    evaluate,
+    knn_accuracy,
+    losses,
+    make_shapes,
+    random_directions,
+    sample_rgg,
+    two_views,
+)
 from rlpjepa.data import DataError, load_data, load_folder
 from rlpjepa.evaluate import extract_features
-from rlpjepa.pretrain import RunError, pretrain
+from rlpjepa.pretrain import RunError, load_run, pretrain
 from rlpjepa.pretrain.__main__ import main
 from rlpjepa.pretrain.config import REGULARIZERS
 from rlpjepa.pretrain.errors import explained
@@ -636,6 +645,24 @@ def test_run_that_cannot_start_leaves_no_folder(tmp_path, tiny, change, message)
     with pytest.raises((ValueError, DataError), match=message):
         pretrain(dataclasses.replace(tiny, **change), tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_default_device_of_the_program_changes_nothing(tmp_path, tiny, finished, device):
+    with torch.device(device):
+        result, model = pretrain(tiny, tmp_path, progress=False)
+        network, _ = load_run(tmp_path)
+        two_views(make_shapes(20, 20).train_images, generator=torch.Generator("cpu"))
+    timed = ("seconds",)
+    first, second = ({k: v for k, v in r["final"].items() if k not in timed} for r in (result, finished[1]))
+    assert first == second and same(model.state_dict(), finished[2].state_dict())
+    assert same(network.state_dict(), finished[2].state_dict())
+
+
+def test_run_is_float32_after_a_float64_default(tmp_path, tiny, float64_by_default):
+    result, model = pretrain(dataclasses.replace(tiny, epochs=1), tmp_path, progress=False)
+    assert {weight.dtype for weight in [*model.parameters(), *load_run(tmp_path)[0].parameters()]} == {torch.float32}
+    assert result["epochs"][0]["loss"] > 0
 
 
 def test_folder_that_was_there_before_stays(tmp_path, tiny):
