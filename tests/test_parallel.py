@@ -112,6 +112,10 @@ def work(config):
         saved[name] = {"before": before, "after": network.module.state_dict(), "parts": parts}
     z = some_views().flatten(2)[..., :4].relu()[:, 8 * rank :][:, :8]
     saved["gathered"] = gathered_losses(z.mT.contiguous().mT.requires_grad_(), rank)
+    try:
+        torch.autograd.grad(sigreg_loss(gather(z.requires_grad_(), dim=1)), z, create_graph=True)
+    except RuntimeError as error:
+        saved["second derivative"] = str(error)
     saved["gather"] = [gather(torch.full((1, 2), rank), dim) for dim in (0, 1)]
     saved["refused"] = []
     for field in ("batch_size", "num_projections"):
@@ -135,7 +139,7 @@ def work(config):
     environment = dict(os.environ)
     saved["result"], _ = pretrain(dataclasses.replace(config, epochs=0), Path("joined"), progress=False)
     saved["after"] = [dist.is_initialized(), parallel.average(torch.tensor(float(rank))).item()]
-    parallel.stop()
+    dist.destroy_process_group()
     for seed in (1, 2):
         pretrain(dataclasses.replace(config, epochs=0, seed=seed), Path(f"alone{seed}"), progress=False)
         saved["after"].append(dist.is_initialized())
@@ -256,6 +260,7 @@ def test_gathered_losses_and_gradients_are_those_of_one_process(ranks):
     for found in (rank["gather"] for rank in ranks[1]):
         assert torch.equal(found[0], torch.tensor([[0, 0], [1, 1]]))
         assert torch.equal(found[1], torch.tensor([[0, 0, 1, 1]]))
+    assert all("differentiated once only" in rank["second derivative"] for rank in ranks[1])
     whole = gathered_losses(some_views().flatten(2)[..., :4].relu().requires_grad_())
     for name, (parts, gradient) in whole.items():
         for k, rank in enumerate(ranks[1]):

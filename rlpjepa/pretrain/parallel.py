@@ -38,11 +38,6 @@ def init(device):
 _groups = itertools.count()  # that were started here, the same on every rank
 
 
-def stop():
-    """End the group."""
-    dist.destroy_process_group()
-
-
 def has_group():
     """Whether this process is in a group. (Not every build of torch can be in one.)"""
     return dist.is_available() and dist.is_initialized()

@@ -105,7 +105,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
                     print(f"\n{run.how_to_go_on()}", file=sys.stderr)
                     raise
         if started:  # not after an error: the other ranks may be waiting, and torchrun ends them
-            parallel.stop()
+            torch.distributed.destroy_process_group()
         return result, run.model
     finally:
         if lock:
