@@ -272,7 +272,8 @@ def gather(z, dim=0):
     process with the whole batch; without it, a process holds its own part of that, times the number of processes.
 
     Args:
-        z: a tensor of the same shape and dtype in all processes of `torch.distributed`'s default group.
+        z: a tensor, in all processes of `torch.distributed`'s default group. Shape and dtype must be the same in all,
+            which nobody checks: leave out an epoch's last, shorter batch.
         dim: along which the parts are put together, in the order of the ranks.
 
     Returns:
