@@ -123,7 +123,8 @@ def load_data(dataset="shapes", data_dir=None):
     if dataset == "shapes":
         return make_shapes()
     root = Path(data_dir or os.environ.get("RLPJEPA_DATA") or "data").expanduser()
-    return load_cifar100(root) if dataset == "cifar100" else load_folder(root)
+    with torch.device("cpu"):  # whatever the program's default is: torchvision asks for it
+        return load_cifar100(root) if dataset == "cifar100" else load_folder(root)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -201,8 +202,8 @@ def make_shapes(n_train=6000, n_test=2000, seed=0):
             raise ValueError(f"{name} must be at least the number of classes, {len(MOTIFS)}, got {count}")
     generator = torch.Generator().manual_seed(seed)
     n = n_train + n_test
-    labels = torch.cat([torch.arange(m) % len(MOTIFS) for m in (n_train, n_test)])
-    images = torch.empty(n, 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+    labels = torch.cat([torch.arange(m, device="cpu") % len(MOTIFS) for m in (n_train, n_test)])
+    images = torch.empty(n, 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8, device="cpu")
     for label, motif in enumerate(MOTIFS.values()):
         members = (labels == label).nonzero()[:, 0]
         images[members] = _draw(motif, len(members), generator)
@@ -215,15 +216,16 @@ def _draw(motif, n, generator, copies=(6, 9)):
     """n images of one motif: uint8 (n, 3, 32, 32)."""
 
     def uniform(*shape, low=0.0, high=1.0):
-        return torch.empty(n, *shape, 1, 1, dtype=torch.float32).uniform_(low, high, generator=generator)
+        return torch.empty(n, *shape, 1, 1, dtype=torch.float32, device="cpu").uniform_(low, high, generator=generator)
 
-    y, x = torch.meshgrid(*2 * (torch.linspace(-1, 1, IMAGE_SIZE, dtype=torch.float32),), indexing="ij")
+    side = torch.linspace(-1, 1, IMAGE_SIZE, dtype=torch.float32, device="cpu")
+    y, x = torch.meshgrid(side, side, indexing="ij")
     # Background: a grey level with slow waves of light.
     level, phase = uniform(1, low=0.2, high=0.45), uniform(1, high=2 * math.pi)
     direction, frequency = uniform(1, high=2 * math.pi), uniform(1, low=1, high=4)
     wave = torch.sin(phase + frequency * (x * direction.cos() + y * direction.sin()))
     image = (level + 0.12 * wave).expand(-1, 3, -1, -1)
-    count = torch.randint(copies[0], copies[1] + 1, (n, 1, 1, 1), generator=generator)
+    count = torch.randint(copies[0], copies[1] + 1, (n, 1, 1, 1), generator=generator, device="cpu")
     for k in range(copies[1]):
         left, top = uniform(1, low=-0.9, high=0.9), uniform(1, low=-0.9, high=0.9)
         radius, angle = uniform(1, low=0.28, high=0.36), uniform(1, low=-0.25, high=0.25)

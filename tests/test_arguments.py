@@ -212,8 +212,8 @@ EDGES = {
     **{
         f.__name__: [
             (f, ([Z, Z],), "z must be a tensor"),
-            (f, (*(torch.zeros(s) for s in ((3, 4, 2), (1, 4, 2), (4, 2), (2, 4, 2, 1), (2, 0, 3), (2, 4, 0))),
-                 torch.zeros(2, 4, 3).long()), r"z must be a floating-point tensor of shape \(2, B, D\), got"),
+            (f, (*(torch.zeros(s) for s in ((1, 4, 2), (4, 2), (2, 4, 2, 1), (2, 0, 3), (2, 4, 0))),
+                 torch.zeros(2, 4, 3).long()), r"z must be floating point of shape \(V, B, D\) with V ≥ 2, got"),
             (f, (with_one(NAN, torch.zeros(2, 4, 3)),), "z holds NaN or infinity"),
         ]
         for f in (r.invariance_loss, r.objective)

@@ -640,6 +640,23 @@ def test_coordinate_remembers_the_quantiles(cloud):
 # --------------------------------------------------------------------------------------------- invariance and the whole
 
 
+def test_two_views_have_the_number_that_they_always_had(generator):
+    z = torch.randn(2, 30, 17, generator=generator, requires_grad=True)
+    losses = invariance_loss(z), (z[0] - z[1]).square().mean()
+    assert torch.equal(*losses) and torch.equal(*(torch.autograd.grad(loss, z)[0] for loss in losses))
+
+
+@pytest.mark.parametrize("views", [2, 3, 5])
+def test_invariance_of_many_views_is_twice_their_variance(generator, views):
+    z = torch.randn(views, 6, 4, dtype=torch.float64, generator=generator, requires_grad=True)
+    losses = invariance_loss(z), 2 * z.var(dim=0).mean()
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, z)[0] for loss in losses))
+    from_their_mean = (z - z.mean(dim=0)).square().mean()
+    torch.testing.assert_close(from_their_mean, losses[0] * (views - 1) / (2 * views))
+    torch.testing.assert_close(objective(z)["loss"], 25 * losses[0])
+
+
 def test_invariance_loss_is_a_mean_of_squares():
     z = torch.tensor([[[1.0, 2.0], [0.0, 0.0]], [[1.0, 0.0], [3.0, 1.0]]])
     assert invariance_loss(z).item() == (0 + 4 + 9 + 1) / 4

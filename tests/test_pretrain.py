@@ -15,7 +15,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from rlpjepa import RectifiedLpJEPA, evaluate, knn_accuracy, losses, random_directions, sample_rgg
+from rlpjepa import (
+    RectifiedLpJEPA,
+    evaluate,
+    knn_accuracy,
+    losses,
+    make_shapes,
+    random_directions,
+    sample_rgg,
+    two_views,
+)
 from rlpjepa.data import DataError, load_data, load_folder
 from rlpjepa.evaluate import extract_features
 from rlpjepa.pretrain import RunError, load_run, pretrain
@@ -636,7 +645,7 @@ def test_operation_that_a_device_lacks_is_no_fault_of_the_backbone(light):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"backbone": "vit_tiny_patch16_224"}, "backbone 'vit_tiny_patch16_224' does not take these images: .*height"),
+        ({"backbone": "inception_v3"}, "backbone 'inception_v3' does not take these images: .*Kernel size"),
         ({"backbone": "resnet81"}, "backbone must be the name of a timm model, got 'resnet81'"),
         ({"batch_size": 121}, r"batch_size must be at most the number of training images \(120\), got 121"),
         ({"cuda_graph": True}, "cuda_graph is for one process on CUDA, this is 1 on cpu"),
@@ -661,6 +670,24 @@ def test_home_is_known_by_its_sign(tiny, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "ä b" / "result.json").exists() and not (tmp_path / "~").exists()
     assert str(tmp_path / "ä b" / "figure.png") in capsys.readouterr().out
     assert load_run("~/ä b")[1].dim == tiny.dim
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_default_device_of_the_program_changes_nothing(tmp_path, tiny, finished, device):
+    with torch.device(device):
+        result, model = pretrain(tiny, tmp_path, progress=False)
+        network, _ = load_run(tmp_path)
+        two_views(make_shapes(20, 20).train_images, generator=torch.Generator("cpu"))
+    timed = ("seconds",)
+    first, second = ({k: v for k, v in r["final"].items() if k not in timed} for r in (result, finished[1]))
+    assert first == second and same(model.state_dict(), finished[2].state_dict())
+    assert same(network.state_dict(), finished[2].state_dict())
+
+
+def test_run_is_float32_after_a_float64_default(tmp_path, tiny, float64_by_default):
+    result, model = pretrain(dataclasses.replace(tiny, epochs=1), tmp_path, progress=False)
+    assert {weight.dtype for weight in [*model.parameters(), *load_run(tmp_path)[0].parameters()]} == {torch.float32}
+    assert result["epochs"][0]["loss"] > 0
 
 
 def test_folder_that_was_there_before_stays(tmp_path, tiny):

@@ -132,7 +132,7 @@ class PretrainConfig:
         """Whether the target is rectified: as the projector is, unless the configuration says otherwise."""
         return self.rectify if self.rectify_target is None else self.rectify_target
 
-    def target(self, device=None, dtype=torch.float32):
+    def target(self, device="cpu", dtype=torch.float32):
         """The distribution that each coordinate of z is to follow: a `RectifiedGeneralizedGaussian`, or the
         `GeneralizedGaussian` before rectification, with parameters on the device.
         """
@@ -145,8 +145,10 @@ class PretrainConfig:
         return {name: getattr(self, name) for name in AUGMENTATION}
 
     def network(self, weights=None):
-        """The network: a `RectifiedLpJEPA` on the CPU, with fresh weights or those of a state dict."""
-        model = RectifiedLpJEPA(self.backbone, self.dim, self.rectify, self.cifar_stem, self.stem_stride, self.channels)
+        """The network: a `RectifiedLpJEPA` on the CPU in float32, with fresh weights or those of a state dict."""
+        options = (self.backbone, self.dim, self.rectify, self.cifar_stem, self.stem_stride, self.channels)
+        with torch.device("cpu"):  # whatever the program's default device and dtype are
+            model = RectifiedLpJEPA(*options).float()
         if weights:
             model.load_state_dict(weights)
         return model
@@ -156,7 +158,7 @@ class PretrainConfig:
         if self.coordinate_weight or (self.regularizer in ("rdmreg", "rgg_cf") and self.regularizer_weight):
             return self.target(dtype=torch.float64)
         normal = self.regularizer == "sigreg" and self.regularizer_weight
-        return GeneralizedGaussian(*torch.tensor([0.0, 1.0], dtype=torch.float64), 2) if normal else None
+        return GeneralizedGaussian(*torch.tensor([0.0, 1.0], dtype=torch.float64, device="cpu"), 2) if normal else None
 
     def expected_nonzero_fraction(self):
         """Eq. 11's closed form for the target, per coordinate; None where no term of the loss has a rectified one."""

@@ -58,8 +58,12 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
             with the same weights, bit for bit, as one that was never interrupted.
         progress: show a progress bar.
 
+    Under torchrun its processes share the run. In a program that has a process group (torch.distributed's default one)
+    all processes of that group call this and share it, and the group stays.
+
     Returns:
-        (result, model): the content of ``result.json`` (config, provenance, epochs, final) and the trained network.
+        (result, model): the content of ``result.json`` (config, provenance, epochs, final; None but for the first of
+        several processes) and the trained network.
 
     Raises:
         ValueError: if the device is not there, or the configuration does not fit it, the data or the backbone.
@@ -74,7 +78,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         >>> sorted(result)
         ['config', 'epochs', 'final', 'provenance']
     """
-    device, lock = parallel.init(choose_device(config.device)), None
+    (device, started), lock = parallel.init(choose_device(config.device)), None
     try:
         # One process writes. The others join in the work and stop when training ends.
         run_dir = Path(run_dir).expanduser()
@@ -102,7 +106,8 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
                 except KeyboardInterrupt:
                     print(f"\n{run.how_to_go_on()}", file=sys.stderr)
                     raise
-        parallel.stop()  # not after an error: the other ranks may be waiting, and torchrun ends them
+        if started:  # not after an error: the other ranks may be waiting, and torchrun ends them
+            torch.distributed.destroy_process_group()
         return result, run.model
     finally:
         if lock:
@@ -225,7 +230,7 @@ class Run:
         if parallel.rank() == 0:
             append_line(self.run_dir / "log.jsonl", json.dumps(self.last))
         if end_of_epoch:
-            rows = torch.tensor(self.epoch_metrics, dtype=torch.float64)
+            rows = torch.tensor(self.epoch_metrics, dtype=torch.float64, device="cpu")
             weight = rows[:, -2]
             means = (rows[:, :-2] * weight[:, None]).sum(dim=0) / weight.sum()
             speed = weight.sum() / (weight / rows[:, -1]).sum()
@@ -418,7 +423,7 @@ def create_objective(config, target, generator):
     def weighted_sum(z, model):
         # With several ranks, z is this rank's share of the batch. The loss needs the whole batch; each rank draws its
         # share of the directions and of the target's samples.
-        everyone = parallel.gather(z, dim=1)  # (2, B, D)
+        everyone = losses.gather(z, dim=1)  # (2, B, D)
         regularizer = coordinate = directions = None
         if config.regularizer != "none":
             directions = random_directions(
@@ -428,7 +433,7 @@ def create_objective(config, target, generator):
         match config.regularizer:
             case "rdmreg":
                 samples = target.sample(z.shape[1:], generator=generator)
-                regularizer = losses.rdmreg_loss(everyone, parallel.gather(samples, dim=0), directions=directions)
+                regularizer = losses.rdmreg_loss(everyone, losses.gather(samples), directions=directions)
             case "rgg_cf":
                 regularizer = losses.rgg_cf_loss(everyone, target, directions=directions)
             case "sigreg":
