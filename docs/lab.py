@@ -1,7 +1,7 @@
 """Writes the lab as one file that needs no network and no kernel: ``python docs/lab.py [FILE]``.
 
-With ``--stills`` it opens that page in Chromium and keeps a picture of each instrument in the package, for notebooks that
-nobody sits before.
+With ``--stills`` it opens that page in Chromium and keeps a picture of each instrument in the package, for notebooks
+that nobody sits before.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def write(target=TARGET):
 
 
 def keep_stills(target):
-    """The picture that the page's own button saves, of 64 colours: of each instrument as it starts, the points trained."""
+    """The picture that the page's own button saves, of 64 colours: instruments as they start, the points trained."""
     import sys
 
     from PIL import Image

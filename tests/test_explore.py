@@ -8,6 +8,7 @@ import json
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 import warnings
@@ -218,8 +219,9 @@ def test_shadows_agree_with_python(page):
     states = [*ends, *inside, (0, None, 0.5, 30), (2, None, 0.25, 178), (1, 0.1, 0.25, 1), (0.05, 0.1, 0.3, 135)]
     pages = run(
         page(),
-        "return arguments[0].map(([mu, sigma, p, angle]) => { const { c, shadow } = INSTRUMENTS.target.compute({ ...lab.state,"
-        "mu, p, angle, sigma, variance: sigma === null ? 'before' : 'free' }, {}); return [c, shadow.y, shadow]; })",
+        "return arguments[0].map(([mu, sigma, p, angle]) => {"
+        "const state = { ...lab.state, mu, p, angle, sigma, variance: sigma === null ? 'before' : 'free' };"
+        "const { c, shadow } = INSTRUMENTS.target.compute(state, {}); return [c, shadow.y, shadow]; })",
         states,
     )  # fmt: skip
     for (mu, sigma, p, angle), (c, y, ours) in zip(states, pages, strict=True):
@@ -403,8 +405,8 @@ def test_points_are_drawn_by_hand(page):
         ("#target&p=half", "p = half is not a number; shown is p = 1.", {"p": 1}),
         ("#target&variance=", "σ =  is not one of before, after, free; shown is σ = before.", {"variance": "before"}),
         ("#target&d=77.5", "d = 77.5 is not a whole number; shown is d = 78.", {"d": 78}),
-        ("#points&lr=9&output=tanh", "What makes zeros = tanh is not one of relu, clamp, none; shown is What makes zeros "
-         "= relu.", {"lr": 0.5, "output": "relu"}),
+        ("#points&lr=9&output=tanh", "What makes zeros = tanh is not one of relu, clamp, none; shown is What makes "
+         "zeros = relu.", {"lr": 0.5, "output": "relu"}),
         ("#points&pull=perhaps", "is neither yes nor no", {"pull": False}),
         ("#target&nu=3&mu=1", "“nu=3” is no setting of this instrument and is left out.", {"mu": 1}),
         ("#points&playing=true", "“playing=true” is no setting of this instrument", {"playing": False}),
@@ -461,7 +463,7 @@ def test_what_is_kept_holds_the_numbers(page):
 @instruments
 @pytest.mark.parametrize("width, height", [(360, 740), (640, 400), (1280, 800), (1920, 1080)])
 def test_it_fits_the_screen_and_needs_no_network(page, name, width, height):
-    """From a phone to a projector; 640 by 400 is a laptop at 200 % zoom. Number and first figure are in view together."""
+    """From a phone to a projector; 640 by 400 is a laptop at 200 % zoom: number and figure are in view together."""
     hash_ = "#target&mu=-4&variance=free&sigma=0.1&p=0.25&angle=179&d=2048" if name == "target" else "#points"
     driver = page(hash_, width, height)
     wide, resources = run(
@@ -517,3 +519,74 @@ def test_without_javascript_a_sentence_and_a_picture(address):
         picture = driver.find_element("css selector", "noscript img")
         assert picture.is_displayed() and picture.rect["width"] > 250 and picture.rect["height"] > 80
         assert picture.get_attribute("alt") == explore.ALT["target"]
+
+
+# ---- in JupyterLab ----
+
+
+@contextlib.contextmanager
+def jupyter_lab(folder, notebooks):
+    """A server as `make lab` starts it, with no settings but that it asks nobody for news; gives its address."""
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    news = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(news), encoding="utf-8")
+    own = {"JUPYTERLAB_SETTINGS_DIR": settings.parents[1], "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces"}
+    own |= {f"JUPYTER_{kind}_DIR": folder / kind.lower() for kind in ("CONFIG", "DATA", "RUNTIME")}
+    make = re.search(r"^lab:.*\n\t(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    assert make == "$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)"
+    port = free_port()
+    command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={notebooks}", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
+    with open(folder / "log.txt", "w", encoding="utf-8") as log:
+        environment = os.environ | {name: str(path) for name, path in own.items()}
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until(
+            lambda: server.poll() is not None or answers(f"{address}/api"), 120, "JupyterLab did not start", pause=0.5
+        )
+        assert server.poll() is None, (folder / "log.txt").read_text(encoding="utf-8")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.mark.slow
+def test_in_jupyterlab_page_and_python_answer_each_other(tmp_path):
+    """Run all cells; a slider's move reaches Python, which sets another setting, which the page shows."""
+    cells = [
+        "from pathlib import Path\nfrom rlpjepa import explore\nlab = explore.target(mu=-1)\n"
+        "def heard(change):\n    Path('heard.txt').write_text(str(change.new))\n    lab.p = 2.0\n"
+        "lab.observe(heard, 'mu')\nlab",
+        "points = explore.moving_points(steps=50)\n"
+        "points.observe(lambda change: Path('seen.txt').write_text(str(change.new)), 'numbers')\npoints",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    nbformat.write(notebook, notebooks / "lab.ipynb")
+    with chromium(1280, 1400) as driver, jupyter_lab(tmp_path, notebooks) as address:
+        find = lambda what: driver.find_elements("css selector", what)
+        driver.get(f"{address}/lab/tree/lab.ipynb")
+        wait_until(lambda: find(".jp-Notebook .jp-Cell"), 120, "no notebook opened", pause=0.5)
+        wait_until(lambda: find(".jp-Notebook-ExecutionIndicator[data-status='idle']"), 120, "no kernel", pause=0.5)
+        driver.find_element("xpath", "//div[contains(@class, 'MenuBar-itemLabel') and text()='Run']").click()
+        run_all = "li[data-command='runmenu:run-all']"
+        wait_until(lambda: find(run_all), message="no menu")[0].click()
+        wait_until(lambda: len(find(".rlab .rl-headline output")) == 4, 240, "the labs did not open", pause=0.5)
+        assert find(".rl-headline output")[0].text == f"{512 * share(-1, 1):.3g}"
+
+        find(".rl-handle")[0].send_keys(RIGHT * 4)
+        wait_until(lambda: (notebooks / "heard.txt").exists() and (notebooks / "heard.txt").read_text() == "-0.8", 30)
+        shown = "input[aria-label='p, shape, as a number']"
+        wait_until(lambda: find(shown)[0].get_attribute("value") == "2", 30, "the page did not follow Python")
+        wait_until(lambda: find(".rl-headline output")[0].text == f"{512 * share(-0.8, 2):.3g}", 30)
+
+        find(".rl-play")[0].click()
+        seen = notebooks / "seen.txt"
+        wait_until(lambda: seen.exists() and "'step': 50" in seen.read_text(), 60, "Python did not hear of 50 steps")
+        driver.execute_script("document.querySelector('.jp-Notebook').scrollTop = 0")
+        assert "Error displaying widget" not in driver.find_element("tag name", "body").text

@@ -17,15 +17,15 @@ INSTRUMENTS = {  # {instrument: {setting: its limits}}: the tables that stand in
     name: json.loads(table) for name, table in re.findall(r'^settings\("(\w+)", (\{.*?^\})\);$', SCRIPT, re.M | re.S)
 }
 OPENS = (
-    "A picture of the lab as it starts. It answers where a kernel runs: run this cell, or open build/site/lab.html, which "
-    "`make site` writes and which needs no installation."
+    "A picture of the lab as it starts. It answers where a kernel runs: run this cell, or open build/site/lab.html, "
+    "which `make site` writes and which needs no installation."
 )
 ALT = {
     "target": "The lab, instrument The target. Above, the density of an entry before and after rectification, with its "
     "mass at 0; below, points in the plane before and after, and their shadow in one direction with its exact density.",
-    "points": "The lab, instrument Moving points. Left, points in the plane that RDMReg has moved onto the axes and into "
-    "the corner; right, their shadows in one direction joined in order with those of the target; below, the share of "
-    "zeros step by step beside the share that was asked for.",
+    "points": "The lab, instrument Moving points. Left, points in the plane that RDMReg has moved onto the axes and "
+    "into the corner; right, their shadows in one direction joined in order with those of the target; below, the share "
+    "of zeros step by step beside the share that was asked for.",
 }
 
 
@@ -100,7 +100,7 @@ def _has_reader():
 
 @functools.cache
 def _kind(name, has_reader):
-    """The class of an instrument's labs: a widget, or without a reader settings and a picture, and nothing is opened."""
+    """The class of an instrument's labs: a widget, or without a reader its settings and a picture, nothing opened."""
     import traitlets
 
     class Setting(traitlets.TraitType):
