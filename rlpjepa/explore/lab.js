@@ -481,6 +481,18 @@ class Plot {
     c.fill();
     c.globalAlpha = 1;
   }
+  // Bars side by side from `left` on, all in one fill
+  bars(heights, left, width, ink, alpha) {
+    const c = this.context, floor = this.box.bottom;
+    c.beginPath();
+    heights.forEach((height, k) => {
+      const x = Math.round(this.X(left + k * width)), y = this.Y(height);
+      if (height > 0) c.rect(x, y, Math.round(this.X(left + (k + 1) * width)) - x, floor - y);
+    });
+    Object.assign(c, { fillStyle: this.inks[ink], globalAlpha: alpha });
+    c.fill();
+    c.globalAlpha = 1;
+  }
   // Lines from (x1, y1) to (x2, y2), all in one stroke
   segments(x1, y1, x2, y2, ink, { width = 1, alpha = 1, heads = 0 } = {}) {
     const c = this.context;
@@ -501,12 +513,12 @@ class Plot {
   dots(xs, ys, ink, radius, alpha = 1) {
     const c = this.context;
     c.beginPath();
-    for (let k = 0; k < xs.length; k++) {
+    for (let k = 0; k < xs.length; k++) { // a line of no length with round ends: quicker than an arc
       const x = this.X(xs[k]), y = this.Y(ys[k]);
-      c.moveTo(x + radius, y); c.arc(x, y, radius, 0, 7);
+      c.moveTo(x, y); c.lineTo(x, y);
     }
-    Object.assign(c, { fillStyle: this.inks[ink], globalAlpha: alpha });
-    c.fill();
+    Object.assign(c, { strokeStyle: this.inks[ink], lineWidth: 2 * radius, globalAlpha: alpha });
+    c.stroke();
     c.globalAlpha = 1;
   }
   // A mass at a point of the line: a thick stem with a round top
@@ -958,7 +970,7 @@ settings("target", {
 });
 
 {
-  const POINTS = 1000, SHOWN = 220, BINS = 48; // points of the histogram; of these in the plane
+  const POINTS = 1000, SHOWN = 150, BINS = 48; // points of the histogram; of these in the plane
 
   // The last result, as long as the key stays
   const remember = (own, name, key, compute) => {
@@ -1107,10 +1119,7 @@ settings("target", {
           const { y, density, ridges, interior, bins, width, atom } = result.shadow, log = state.axis === "log";
           const reach = result.reach, peak = Math.max(...density), top = tops(Math.max(peak, ...bins));
           plot.axes({ x: [-reach, reach], y: log ? [1e-5, 10] : [0, top], log, xLabel: "c₁x₁ + c₂x₂", yLabel: "density, or mass at 0" });
-          bins.forEach((value, k) => {
-            const left = -reach + k * width;
-            if (value) plot.area([left, left + width], [value, value], "measurement", 0.35);
-          });
+          plot.bars(bins, -reach, width, "measurement", 0.35);
           if (frozen) plot.line(frozen.result.shadow.y, frozen.result.shadow.density, "muted", { width: 2.5, alpha: 0.6 });
           plot.line(y, ridges, "muted", { width: 1.5, dash: [6, 4] });
           plot.line(y, interior, "muted", { width: 1.5, dash: [1, 4] });
@@ -1308,9 +1317,8 @@ settings("points", {
           }
           plot.dots(u, v, "rectified", 3);
           plot.segments([0], [0], [2.6 * c[0]], [2.6 * c[1]], "theory", { width: 2.5, heads: 10 });
-          const corner = [plot.X(0) - 10, plot.Y(0) + 10];
-          plot.words(`${(100 * result.origin).toFixed(0)} % at the origin`, ...corner, "ink", { pixels: true, align: corner[0] > 170 ? "right" : "left", bold: true });
-          plot.words(`${(100 * result.axis).toFixed(0)} % on an axis`, plot.box.right - 6, plot.Y(0) + 10, "ink", { pixels: true, align: "right", bold: true });
+          const lines = [`${(100 * result.origin).toFixed(0)} % at the origin`, `${(100 * result.axis).toFixed(0)} % on an axis`];
+          lines.forEach((line, k) => plot.words(line, plot.box.right - 6, plot.Y(0) + 10 + 1.1 * k * plot.inks.size, "ink", { pixels: true, align: "right", bold: true }));
         },
         handles: [{
           setting: "angle", label: "α, the direction that is shown, on the picture",
