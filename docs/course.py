@@ -85,7 +85,7 @@ def read_notebook(text):
         cells.append(cell)
         if cell.cell_type == "code" and (opened := re.search(r"explore\.(target|moving_points)\(", cell.source)):
             name = opened[1].removeprefix("moving_")
-            cells.append(markdown(f'<p>Open it here: <a href="../lab.html#{name}">the lab</a>.</p>'))
+            cells.append(markdown(f'<p>Open it here: <a href="../lab.html#{name}&mu=-1">the lab</a>.</p>'))
     notebook.cells = cells
     return notebook
 
