@@ -20,7 +20,7 @@ help:
 	@echo "make run-notebooks  execute the notebooks in place"
 	@echo "make handout        what a course hands out, without solutions, in build/handout/"
 	@echo "make slides         one HTML slide show per lesson, in build/slides/"
-	@echo "make site           the course site with the explorer, in build/site/ (ARGS=--handout: without solutions)"
+	@echo "make site           the course site with the lab, in build/site/ (ARGS=--handout: without solutions)"
 	@echo "make lint           style of the Python files"
 	@echo "make clean          remove what was made: .venv, build/, caches (not data/ or runs/)"
 

@@ -7,7 +7,6 @@ pages.py makes from claims and results. Sphinx renders them; a site that stood i
 import argparse
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(DOCS))
 
+import lab  # noqa: E402
 import pages  # noqa: E402
 from series import all_names, clear  # noqa: E402
 
@@ -61,9 +61,7 @@ def main(arguments=None):
     clear(out, "_static")
     shutil.move(work / "html", out)
     shutil.rmtree(work)
-    explorer = DOCS / "explorer" / "build.py"
-    if explorer.exists():
-        subprocess.run([sys.executable, explorer, out / "explorer.html"], check=True)
+    lab.write(out / "lab.html")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out / 'index.html'}: {size / 2**20:.0f} MiB")
     return 0

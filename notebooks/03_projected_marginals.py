@@ -772,9 +772,9 @@ show(
 # at $\mu = 0$, and by little at $\mu = -2$, where nearly all is zero anyway.
 
 # %%
-from rlpjepa.explore import rgg_explorer
+from rlpjepa import explore
 
-rgg_explorer(mu=-0.5, p=1.0, angle=30)
+explore.target(mu=-1.0, p=1.0, angle=30)
 
 # %% [markdown] tags=["slide"]
 # ## 5 · Which laws are closed

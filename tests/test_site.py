@@ -89,7 +89,7 @@ def course():
 
 
 def test_every_page_is_there(site):
-    pages = [*PAGES, "search", "explorer", *(f"notebooks/{stem}" for stem in CHAPTERS)]
+    pages = [*PAGES, "search", "lab", *(f"notebooks/{stem}" for stem in CHAPTERS)]
     assert {f"{name}.html" for name in pages} <= set(site.names)
 
 
