@@ -71,18 +71,19 @@ class ImageData:
         pixels = images.float() / 255 if images.dtype == torch.uint8 else images
         return (pixels - _channels(self.mean, images.device)) / _channels(self.std, images.device)
 
-    def views(self, index, count=2, *, generator=None):
+    def views(self, index, count=2, *, generator=None, **strengths):
         """Random views of training images, ready for the network (`two_views`, then `normalize`).
 
         Args:
             index: int64 (B,), which images.
             count: how many views of each.
             generator: of the images' device.
+            strengths: of the augmentations, as `rlpjepa.augment.draw_views` takes them.
 
         Returns:
             float32 (count, B, 3, H, W).
         """
-        return self.normalize(draw_views(self.train_images[index], count, generator))
+        return self.normalize(draw_views(self.train_images[index], count, generator, **strengths))
 
 
 def unlabelled(images):

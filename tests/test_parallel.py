@@ -77,7 +77,11 @@ class Saving(Watched):
     def save(self):
         super().save()
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "order": self.order}
-        state |= {"counter": self.counter, "generators": [self.generator.get_state(), torch.get_rng_state()]}
+        state |= {
+            "probe": self.probe.layer.state_dict(),
+            "counter": self.counter,
+            "generators": [self.generator.get_state(), torch.get_rng_state()],
+        }
         torch.save(state, f"state{parallel.rank()}-{self.step}.pt")
 
 
@@ -134,7 +138,7 @@ def die(config):
 def ranks(tmp_path_factory, tiny):
     """The folder in which two ranks did the work above, and what each of them kept."""
     folder = tmp_path_factory.mktemp("ranks")
-    done = run_ranks("work", tiny, folder)
+    done = run_ranks("work", dataclasses.replace(tiny, online_probe_lr=0.01), folder)
     assert done.returncode == 0, done.stderr
     return folder, [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
 
@@ -227,6 +231,7 @@ def test_ranks_hold_the_same_state_but_draw_numbers_of_their_own(ranks, tiny, tm
     for step in LOGGED:
         one, two = (torch.load(folder / f"state{rank}-{step}.pt", weights_only=True) for rank in range(2))
         assert one["counter"] == two["counter"] == step and torch.equal(one["order"], two["order"])
+        assert same(one["probe"], two["probe"])  # gradients are averaged
         assert same(one["model"], two["model"]) and any("running_mean" in name for name in one["model"])
         for a, b in zip(one["optimizer"]["state"].values(), two["optimizer"]["state"].values(), strict=True):
             assert same(a, b)

@@ -17,6 +17,7 @@ from rlpjepa.data import load_folder
 from rlpjepa.evaluate import extract_features
 from rlpjepa.pretrain import PretrainConfig, RunError, load_run
 from rlpjepa.pretrain.add import add_descriptions, main
+from rlpjepa.pretrain.config import differences
 from rlpjepa.pretrain.describe import describe_features, effective_rank
 from rlpjepa.pretrain.provenance import commit_of
 from rlpjepa.pretrain.storage import load_checkpoint, read_result
@@ -219,6 +220,7 @@ def test_results_in_the_repository_stay_readable(folder):
     for file in files:
         result = read_result(file)
         config = PretrainConfig(**result["config"])
+        assert differences(result["config"], config) == ""  # options that were unknown then have their defaults
         assert config.epochs == len(result["epochs"])
         assert result["final"]["expected_nonzero_fraction"] == pytest.approx(config.expected_nonzero_fraction())
         assert set(result["provenance"]) >= {"commit", "date", "versions", "hardware", "data_md5"}

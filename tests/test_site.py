@@ -24,7 +24,7 @@ from tests.series import FOLDERS, NOTEBOOKS, ROOT, all_names, names  # noqa: E40
 DOCS = ROOT / "docs"
 CHAPTERS = {name: json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")) for name in all_names()}
 CLAIMS = tomllib.loads((NOTEBOOKS / "claims.toml").read_text(encoding="utf-8"))["claim"]
-PAGES = ["index", "claims", "results", "speed", "guide", "notation", "bibliography", "api", "genindex"]
+PAGES = ["index", "claims", "results", "speed", "guide", "compare", "notation", "bibliography", "api", "genindex"]
 chapters = pytest.mark.parametrize("chapter", CHAPTERS)
 pytestmark = pytest.mark.slow
 

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -97,6 +99,16 @@ def test_sweep_is_not_for_torchrun(plan, monkeypatch, capsys):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # its runs
+
+
+def test_the_papers_recipe_runs_from_end_to_end_on_a_small_network(tmp_path, tiny, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = shutil.copy(Path(__file__).parents[1] / "notebooks" / "results" / "cifar100" / "paper.toml", tmp_path)
+    small = {"backbone": "test_byobnet", "cifar_stem": False, "dim": 8, "num_projections": 8, "batch_size": 8}
+    small |= {"epochs": 1, "warmup_epochs": 1, "dataset": "folder", "data_dir": tiny.data_dir, "device": "cpu"}
+    assert run_sweep(file, small) == 0
+    result = read(next(tmp_path.glob("paper_*.json")))
+    assert result["config"]["optimizer"] == "lars" and 0 <= result["final"]["online_probe"] <= 1
 
 
 def test_runs_are_done_once_and_leave_their_results_beside_the_file(plan, base, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import shutil
 import sys
 import time
@@ -28,6 +27,8 @@ from .config import PretrainConfig, differences, read_network  # noqa: F401 (the
 from .cuda_graph import StepGraph
 from .describe import describe_features
 from .errors import RunError, explained, is_out_of_memory
+from .online_probe import OnlineProbe
+from .optimizer import create_optimizer, set_learning_rate
 from .storage import (
     append_line,
     load_checkpoint,
@@ -133,6 +134,11 @@ class Run:
         self.generator = torch.Generator(self.device).manual_seed(config.seed + 1_000_003 * parallel.rank())
         self.optimizer = create_optimizer(self.model, config, self.device)
         self.objective = create_objective(config, config.target(self.device), self.generator)
+        self.probe, self.learning = None, {"model": self.model, "optimizer": self.optimizer}
+        if config.online_probe_lr:
+            width, classes = self.model.projector[0].in_features, len(self.data.classes)
+            self.probe = OnlineProbe(width, classes, config, self.device)
+            self.learning |= {"probe": self.probe.layer, "probe_optimizer": self.probe.optimizer}
         # On the device, where the step reads and moves them: the number of the step, the epoch's order, and metrics.
         log_every = LOG_EVERY * (5 if self.device.type == "cuda" else 1)  # a fast device idles while they are read
         self.counter = torch.zeros((), dtype=torch.int64, device=self.device)
@@ -185,13 +191,21 @@ class Run:
         start = (place * size).view(1)
         batch = self.order[start + torch.arange(size, device=self.device)]  # (B,)
         batch = batch[parallel.rank() :: parallel.world_size()]
-        for group in self.optimizer.param_groups:
-            group["lr"].copy_(learning_rate(self.config, self.counter, self.total_steps))
-        views = self.data.views(batch, generator=self.generator)
-        parts = train_step(self.network, views, self.objective, self.optimizer)
+        set_learning_rate(self.optimizer, self.config, self.counter, self.total_steps)
+        views = self.data.views(batch, generator=self.generator, **self.config.augmentation())
+        parts = train_step(self.forward, views, self.objective, self.optimizer)
+        if self.probe:
+            set_learning_rate(self.probe.optimizer, self.probe.config, self.counter, self.total_steps)
+            self.probe.train_step(self.features, self.data.train_labels[batch].repeat(len(views)))
         row = torch.stack([parts[name] for name in METRICS])
         self.metrics.index_copy_(0, (self.counter % len(self.metrics)).view(1), row[None].to(self.metrics.dtype))
         self.counter += 1
+
+    def forward(self, images):
+        """z; the encoder's features are kept for the online probe, without gradients."""
+        features, z = self.network(images)
+        self.features = features.detach()
+        return z
 
     def log(self, pending, end_of_epoch):
         """Read the metrics of the last steps, stop on NaN, append a line to the log and close the epoch if it ends."""
@@ -260,6 +274,8 @@ class Run:
         )
         final = judge(train, test, self.data)
         final["expected_nonzero_fraction"] = self.config.expected_nonzero_fraction()
+        if self.probe:
+            final["online_probe"] = self.probe.accuracy(test[0], self.data.test_labels)
         final["seconds"] = round(self.seconds(), 1)
         final |= describe_features(test[1], self.config)
         options = dataclasses.asdict(self.config) | {"data_dir": None}  # where the data lay is nobody else's concern
@@ -298,8 +314,7 @@ class Run:
         generators = (self.generator.get_state(), *_global_generators(self.device))
         state = {
             "config": dataclasses.asdict(self.config),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            **{name: part.state_dict() for name, part in self.learning.items()},
             "step": self.step,
             "order": self.order,
             "generators": parallel.all_gather_object(generators),  # of every rank
@@ -316,8 +331,8 @@ class Run:
         """Take up the state of the checkpoint in the run's folder, and cut the log back to its step."""
         state = load_checkpoint(self.run_dir, self.device)
         self.check_origin(state)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for name, part in self.learning.items():
+            part.load_state_dict(state[name])
         self.step = self.saved_step = state["step"]
         self.counter.fill_(self.step)
         self.order.copy_(state["order"])
@@ -389,20 +404,6 @@ def create_model(config, data, device):
             raise
         raise ValueError(f"backbone {config.backbone!r} does not take these images: {error}") from error
     return model
-
-
-def create_optimizer(model, config, device):
-    """AdamW. The learning rate is a tensor, which a step sets on the device from the number of the step."""
-    lr = torch.tensor(config.lr, dtype=torch.float32, device=device)
-    fast = {"fused": device.type != "mps", "capturable": device.type == "cuda"}
-    return torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=config.weight_decay, **fast)
-
-
-def learning_rate(config, step, total_steps):
-    """The learning rate of a step (a tensor, counted from 0): float32, on its device."""
-    if config.schedule == "constant":
-        return torch.full_like(step, config.lr, dtype=torch.float32)
-    return config.lr * (1 + torch.cos(math.pi * step.float() / total_steps)) / 2  # cosine, down to zero
 
 
 def create_objective(config, target, generator):
