@@ -20,7 +20,7 @@
 # **In one sentence.** We train a network without labels to give two views of an image the same list of features, and the
 # features of all images together a distribution that we choose, one whose samples are mostly exact zeros.
 
-# %% jupyter={"source_hidden": true} tags=["install"]
+# %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
 import importlib.util
 import os
@@ -35,7 +35,7 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     if not os.path.isdir("series"):
         subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{REPOSITORY}.git", "series"], check=True)
     os.chdir("series/notebooks")
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..", "timm", "filelock"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
 # %% jupyter={"source_hidden": true} tags=["setup"]
 # Imports, the look of the figures, and 8,000 small images that are drawn from a seed.
@@ -49,7 +49,7 @@ import torch
 from torch import nn
 from torch.distributions import Exponential
 
-from rlpjepa import knn_accuracy, make_shapes, two_views
+from rlpjepa import explore, knn_accuracy, make_shapes, two_views
 from rlpjepa.evaluate import extract_features, set_batchnorm_statistics
 from rlpjepa.figures import COLORS, STYLE, compare, plot_method, plot_values, series_root, show
 
@@ -175,7 +175,7 @@ torch.manual_seed(0)
 w = (torch.tensor([1.8, 1.2]) + 0.25 * torch.randn(250, 2)).requires_grad_()  # a small cloud, (250, 2)
 optimizer = torch.optim.Adam([w], lr=0.05)
 path = []
-for step in range(301):
+for _ in range(301):
     z = torch.relu(w)  # (250, 2)
     loss = sliced_distance(z, sample_target((250, 2), mu), N=64)  # new samples, new directions in every step
     optimizer.zero_grad()
@@ -203,6 +203,13 @@ show(
 # %% [markdown]
 # The points slide to an axis, where one feature is zero, and most of them on into the corner, where both are. Did we ask for
 # that? One feature of $y$ is zero with probability $1 - .122$; both are with probability $.878^2 = .77$. Yes.
+#
+# Now move them yourself. Press play, and change $\mu$ while the points run. Where does the share stop following you?
+
+# %% tags=["slide"]
+explore.moving_points()
+
+# %% [markdown]
 #
 # ## The network ends in a ReLU, so that it can say zero
 #
