@@ -580,13 +580,22 @@ def test_in_jupyterlab_page_and_python_answer_each_other(tmp_path):
         assert find(".rl-headline output")[0].text == f"{512 * share(-1, 1):.3g}"
 
         find(".rl-handle")[0].send_keys(RIGHT * 4)
-        wait_until(lambda: (notebooks / "heard.txt").exists() and (notebooks / "heard.txt").read_text() == "-0.8", 30)
+        wait_until(
+            lambda: (
+                (notebooks / "heard.txt").exists() and (notebooks / "heard.txt").read_text(encoding="utf-8") == "-0.8"
+            ),
+            30,
+        )
         shown = "input[aria-label='p, shape, as a number']"
         wait_until(lambda: find(shown)[0].get_attribute("value") == "2", 30, "the page did not follow Python")
         wait_until(lambda: find(".rl-headline output")[0].text == f"{512 * share(-0.8, 2):.3g}", 30)
 
         find(".rl-play")[0].click()
         seen = notebooks / "seen.txt"
-        wait_until(lambda: seen.exists() and "'step': 50" in seen.read_text(), 60, "Python did not hear of 50 steps")
+        wait_until(
+            lambda: seen.exists() and "'step': 50" in seen.read_text(encoding="utf-8"),
+            60,
+            "Python did not hear of 50 steps",
+        )
         driver.execute_script("document.querySelector('.jp-Notebook').scrollTop = 0")
         assert "Error displaying widget" not in driver.find_element("tag name", "body").text
