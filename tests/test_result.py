@@ -13,8 +13,8 @@ import scipy.stats
 import torch
 
 import rlpjepa
-from rlpjepa.data import load_folder
-from rlpjepa.evaluate import extract_features
+from rlpjepa.data import load_folder, make_shapes
+from rlpjepa.evaluate import extract_features, l0_fraction
 from rlpjepa.pretrain import PretrainConfig, RunError, load_run
 from rlpjepa.pretrain.add import add_descriptions, main
 from rlpjepa.pretrain.config import differences
@@ -141,6 +141,28 @@ def test_load_run_from_a_result_and_weights_in_half_precision(finished, tmp_path
     for name, weight in loaded.state_dict().items():
         assert weight.dtype == model.state_dict()[name].dtype
         torch.testing.assert_close(weight, model.state_dict()[name], rtol=1e-3, atol=1e-5)
+
+
+def test_network_to_take_home_opens_and_answers():
+    (folder,) = (RESULTS / "networks").iterdir()
+    network, config = load_run(folder)
+    assert (config.dataset, config.mu, config.epochs) == ("cifar100", -1, 100)
+    data = make_shapes(20, 200)  # images of another kind than it has learned from
+    z = extract_features(network, data, data.test_images)[1]
+    assert z.isfinite().all() and 0.02 < l0_fraction(z) < 0.4
+    assert network.state_dict()["backbone.bn1.running_var"].std() > 0  # as training left them
+
+
+@pytest.mark.parametrize("run", ["cifar100/rdmreg_p1_mu0_100epochs_seed0", "shapes/lejepa_seed1"])
+def test_z_beside_a_result_is_of_that_run(run):
+    result = json.loads((RESULTS / f"{run}.json").read_text(encoding="utf-8"))
+    with numpy.load(RESULTS / f"{run}_z.npz") as kept:
+        z, index, label, commit = (kept[name] for name in ("z", "index", "label", "commit"))
+    assert commit == result["provenance"]["commit"] and z.shape == (len(index), result["config"]["dim"])
+    share = numpy.mean(z != 0)
+    assert share == pytest.approx(result["final"]["nonzero_fraction"], abs=0.01)
+    if result["config"]["dataset"] == "shapes":
+        assert label.tolist() == make_shapes().test_labels[torch.from_numpy(index.astype(int))].tolist()
 
 
 def test_load_run_refuses_what_is_no_run(tmp_path):
