@@ -344,6 +344,7 @@ def test_a_run_can_be_read_off_the_results(site, dataset):
             if key not in ("dataset", "data_dir", "device", "cuda_graph", "checkpoint_seconds"):
                 words = {True: "yes", False: "no", None: "none"} if isinstance(value, bool | None) else {}
                 said = told.get(key, "none")
+                said = [int(part) for part in said.split("/")] if isinstance(value, list) else said
                 assert said == words[value] if words else said == value or float(said) == value, (row["run"], key)
 
 
@@ -387,7 +388,7 @@ def test_notation_points_at_sections_that_exist(site):
     )
 
 
-@pytest.mark.parametrize("chapter", names("Lessons"))
+@pytest.mark.parametrize("chapter", names("Lessons")[1:])  # 00 sends its readers to the chapters
 def test_bibliography_names_what_the_chapter_names(chapter):
     cells = [source(cell) for cell in CHAPTERS[chapter]["cells"] if cell["cell_type"] == "markdown"]
     further = [re.split(r"## Where to read on|\*\*Read on\.\*\*", text)[-1] for text in cells if "ead on" in text]
