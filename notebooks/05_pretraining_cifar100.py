@@ -641,7 +641,7 @@ assert max(some["dead_fraction"], much["dead_fraction"]) < alone["dead_fraction"
 # ### Decided with ten seeds
 #
 # One seed a row settles nothing. So we wrote down four questions, the tests, and what counts as yes, and only then made
-# the runs, with ten new seeds each ([the plan](results/experiments/plan.md)). All at $\mu = -2$, but for the second row
+# the runs, with ten new seeds each (`notebooks/results/experiments/plan.md`). All at $\mu = -2$, but for the second row
 # and those with $\mu = 0$.
 
 # %%

@@ -273,7 +273,7 @@ for label, name in (*settings.items(), ("mu = -2 and quantiles, alpha = 1", "rdm
 #
 # Labels are what self-supervised learning does without. Three numbers of a run need none: the effective rank of $z$, the
 # regularizer over its floor (its value for samples of the target), and the share of dead coordinates. The plan
-# ([plan.md](../results/experiments/plan.md)) fixed the runs, what counts as useful, and this figure before the runs.
+# (`notebooks/results/experiments/plan.md`) fixed the runs, what counts as useful, and this figure before the runs.
 
 # %%
 decided = json.loads((RESULTS / "experiments" / "statements.json").read_text(encoding="utf-8"))["runs"]
