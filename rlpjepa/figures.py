@@ -141,8 +141,8 @@ def plot_method(image, views, z, y):
     panel.text(12.6, 0.8, "a row is an image, a column a feature", ha="center", va="top", fontsize=9)
     arrow((13.6, 6.1), (13.6, 3.9), "<|-|>", lw=3)
     panel.text(13.4, 5.0, "loss 1: the same\nrow in z and z′", ha="right", va="center")
-    arrow((14.5, 7.2), (17.0, 5.4), "<|-|>", lw=3, linestyle=(0, (2, 1)))
-    arrow((14.5, 2.0), (17.0, 3.9), "<|-|>", lw=3, linestyle=(0, (2, 1)))
+    arrow((14.5, 7.2), (17.0, 5.4), lw=3, linestyle=(0, (2, 1)))
+    arrow((14.5, 2.0), (17.0, 3.9), lw=3, linestyle=(0, (2, 1)))
     panel.text(16.1, 7.1, "loss 2: all rows together\nlook like y", ha="left", va="center")
     panel.set(xlim=(0, 21.5), ylim=(0, 9.2), aspect="equal")
     return figure
