@@ -21,7 +21,18 @@ import torch
 from torch.distributions import Distribution, constraints
 
 from .numerics import special
-from .numerics.arguments import FINITE, POSITIVE, SHAPE, broadcast, check_counts, check_dtype, check_numbers, in_float64
+from .numerics.arguments import (
+    FINITE,
+    POSITIVE,
+    SHAPE,
+    broadcast,
+    check_counts,
+    check_dtype,
+    check_numbers,
+    in_float64,
+    version,
+    violated,
+)
 
 
 class _Law(Distribution):
@@ -36,7 +47,7 @@ class _Law(Distribution):
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(type(self), _instance)
+        new = self._get_checked_instance(_Law, _instance)  # refuses a subclass whose __init__ might do more
         new.loc, new.scale, new.p = (v.expand(batch_shape) for v in (self.loc, self.scale, self.p))
         super(_Law, new).__init__(torch.Size(batch_shape), validate_args=False)
         new._validate_args, new._number = self._validate_args, self._number
@@ -47,6 +58,12 @@ class _Law(Distribution):
         with torch.no_grad():
             return self.rsample(sample_shape, generator=generator)
 
+    @property
+    def mode(self):
+        """Where log_prob is largest, of shape batch_shape."""
+        peak = torch.where(self.support.check(self.loc), self.loc, 0.0)
+        return torch.where(self._log_prob(peak.double()) >= self._log_prob(0 * peak.double()), peak, 0.0)
+
     def _draw(self, sample_shape, generator):
         """loc + scale T of shape sample_shape + batch_shape; half precision is too coarse to draw in.
 
@@ -56,11 +73,13 @@ class _Law(Distribution):
         dtype = torch.promote_types(self.loc.dtype, torch.float32)
         loc, scale, p = (value.to(dtype) for value in (self.loc, self.scale, self.p))
         shape, options = self._extended_shape(sample_shape), {"device": loc.device, "dtype": dtype}
-        if self._number == 2:
+        changed = not torch.compiler.is_compiling() and version(self.p)
+        number = None if changed else self._number
+        if number == 2:
             return torch.randn(shape, generator=generator, **options) * scale + loc
-        v = torch.empty(shape, **options).uniform_(-1, 1, generator=generator)  # sign and magnitude in one draw
-        if self._number in (1, 1 / 2, 1 / 3, 1 / 4):  # |T|^p / p ~ Gamma(1/p): 1/p exponentials, -log of uniforms
-            p, least = self._number, torch.finfo(dtype).eps / 4  # in place of a zero, whose log is infinite
+        v = loc.new_empty(shape).uniform_(-1, 1, generator=generator)  # sign and magnitude in one draw
+        if number in (1, 1 / 2, 1 / 3, 1 / 4):  # |T|^p / p ~ Gamma(1/p): 1/p exponentials, -log of uniforms
+            p, least = number, torch.finfo(dtype).eps / 4  # in place of a zero, whose log is infinite
             product = v.abs().clamp_min_(least)
             for _ in range(round(1 / p) - 1):
                 product *= torch.rand(shape, generator=generator, **options).clamp_min_(least)
@@ -111,7 +130,7 @@ class _Law(Distribution):
     def _evaluate(self, function, value, name="value", allowed=None):
         value, _ = broadcast(**{name: value, "loc": self.loc})
         allowed = allowed or self.support
-        if self._validate_args and not allowed.check(value).all():
+        if self._validate_args and violated(allowed.check(value).cpu()):
             raise ValueError(f"{name} must satisfy {allowed}, got {value}")
         return function(value.double()).to(value.dtype)
 
@@ -193,12 +212,12 @@ class TruncatedGeneralizedGaussian(_Law):
     def rsample(self, sample_shape=(), *, generator=None):
         """The quantiles at uniform probabilities, of shape sample_shape + batch_shape."""
         shape = self._extended_shape(sample_shape)
-        exponential = torch.empty(shape, dtype=torch.float64, device=self.loc.device).exponential_(generator=generator)
+        exponential = self.loc.new_empty(shape, dtype=torch.float64).exponential_(generator=generator)
         return self._quantile(-torch.expm1(-exponential), torch.exp(-exponential)).to(self.loc.dtype)
 
     def _log_prob(self, value):
         t0, scale, p = self._standard()
-        y, t = value.clamp_min(0) / scale, t0.clamp_min(0)
+        y, t = torch.where(value < 0, 0.0, value) / scale, t0.clamp_min(0)
         plain = special.log_density(t0 + y, p) - special.log_survival(t0, p)
         # beyond the mode that is a difference of huge numbers; the rise of the exponent and Mills' ratio are not
         exact = torch.where(t0 > 0, -special.power_rise(t, y, p) - special.log_mills(t, p), plain)
@@ -206,14 +225,14 @@ class TruncatedGeneralizedGaussian(_Law):
 
     def _log_survival(self, value):
         t0, scale, p = self._standard()
-        y, t = value.clamp_min(0) / scale, t0.clamp_min(0)
+        y, t = torch.where(value < 0, 0.0, value) / scale, t0.clamp_min(0)
         plain = special.log_survival(t0 + y, p) - special.log_survival(t0, p)
         ahead, rise = special.log_mills(t + y, p), special.power_rise(t, y, p)
         return special.graft(torch.where(t0 > 0, ahead - special.log_mills(t, p) - rise, plain), plain)
 
     def _cdf(self, value):
         t0, scale, p = self._standard()
-        value, log_survival = value.clamp_min(0), self._log_survival(value)
+        value, log_survival = torch.where(value < 0, 0.0, value), self._log_survival(value)
         # 1 - survival cancels where it is small: integrate from 0 there, a short way in three Gauss-Legendre points
         is_short = value / scale * torch.maximum(1 / t0.abs(), t0.abs() ** (p - 1)) < 0.05
         nodes = ((5 / 18, 0.5 - math.sqrt(0.15)), (8 / 18, 0.5), (5 / 18, 0.5 + math.sqrt(0.15)))
@@ -232,7 +251,8 @@ class TruncatedGeneralizedGaussian(_Law):
         left = below < above
         log_tail = torch.where(t0 < 0, (2 * torch.where(left, below, above)).log(), log_above)
         y = special.excess_quantile(t0 - low, log_tail, p)
-        return scale * torch.where(t0 < 0, torch.where(left, -y, y) - t0, y).clamp_min(0)
+        y = torch.where(t0 < 0, torch.where(left, -y, y) - t0, y)
+        return scale * torch.where(y < 0, 0.0, y)  # not clamp, whose slope at 0 is another in another torch
 
     def _moments(self):
         t0, scale, p = self._standard()

@@ -11,11 +11,13 @@ from .numerics.arguments import (
     check_finite,
     check_law,
     check_tensors,
+    differentiable_once,
     full_precision,
+    violated,
     without_autocast,
 )
-from .numerics.characteristic import remembered, standard_deviation
-from .numerics.sorting import SlicedDistance
+from .numerics.characteristic import mean_and_deviation, remembered
+from .numerics.sorting import sliced_distance
 from .projections import projected_characteristic_function, random_directions
 
 
@@ -97,7 +99,8 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
     directions = _directions(z, num_projections, directions, generator)  # (N, D)
     z = z if z.dim() == 3 else z[None]  # (V, B, D)
     if reduction == "mean":
-        return SlicedDistance.apply(z, target, directions)  # the three lines below and their mean, faster
+        value, _ = sliced_distance(z, target, directions, torch.is_grad_enabled())  # as below, faster
+        return differentiable_once(value, z)
     with without_autocast(z):
         projected, goal = directions @ z.mT, directions @ target.T  # (V, N, B) and (N, B): each direction a line
     gap = projected.sort(dim=-1).values - goal.sort(dim=-1).values  # sorted, the k-th smallest beside the k-th smallest
@@ -178,9 +181,9 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
     check_law(distribution, z.device)
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
-    if z.device.type == "cpu" and directions.abs().max() > 2.6:
+    if violated(directions.abs() <= 2.6):
         raise ValueError(f"directions are to have unit length, got an entry of size {directions.abs().max():.3g}")
-    scale = remembered(distribution, "scale", lambda: standard_deviation(distribution))
+    _, scale = remembered(distribution, mean_and_deviation)
     t, weight = _knots(z, 17, 3.0)
     with without_autocast(z):
         wanted = projected_characteristic_function(distribution, directions, t / scale)
@@ -216,11 +219,7 @@ def coordinate_loss(z, distribution):
     size, d = z.shape[-2:]
     check_law(distribution, z.device, d)
 
-    def quantiles():
-        levels = (torch.arange(size, dtype=torch.float64, device=z.device) + 0.5) / size
-        return distribution.icdf(levels.view(-1, *[1] * len(distribution.batch_shape))).reshape(size, -1).mT
-
-    wanted = remembered(distribution, ("quantiles", size), quantiles)  # (1, B) or (D, B)
+    wanted = remembered(distribution, _quantiles, size)  # (1, B) or (D, B)
     return (z.mT.sort(dim=-1).values - wanted.to(z.dtype)).square().mean()
 
 
@@ -277,6 +276,12 @@ def _knots(z, num_knots, t_max):
     weight[0] /= 2
     weight[-1] /= 2
     return t, weight
+
+
+def _quantiles(distribution, size):
+    """The quantiles of each of the distributions at (k − ½)/size, k = 1 … size: (1, size) or (D, size)."""
+    levels = (torch.arange(size, dtype=torch.float64, device=distribution.loc.device) + 0.5) / size
+    return distribution.icdf(levels.view(-1, *[1] * len(distribution.batch_shape))).reshape(size, -1).mT
 
 
 def _check_reduction(reduction):
