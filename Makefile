@@ -1,4 +1,4 @@
-# Everything runs in .venv, which the first target makes (Python 3.11 or newer, pip, and the pins of constraints.txt).
+# Everything runs in .venv, which the first target makes (Python 3.11 to 3.14, pip, and the pins of constraints.txt).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,16 +20,27 @@ help:
 	@echo "make run-notebooks  execute the notebooks in place"
 	@echo "make handout        what a course hands out, without solutions, in build/handout/"
 	@echo "make slides         one HTML slide show per lesson, in build/slides/"
-	@echo "make site           the course site with the explorer, in build/site/ (ARGS=--handout: without solutions)"
+	@echo "make site           the course site with the lab, in build/site/ (ARGS=--handout: without solutions)"
 	@echo "make lint           style of the Python files"
 	@echo "make clean          remove what was made: .venv, build/, caches (not data/ or runs/)"
 
+# .made holds the folder that the environment was made in: elsewhere its scripts and its rlpjepa are those of the original.
+MADE_IN := $(shell cat $(ENV) 2>/dev/null)
+ifneq "$(MADE_IN)" ""
+ifneq "$(MADE_IN)" "$(CURDIR)"
+$(info the environment was made in $(MADE_IN): it is made again here)
+.PHONY: $(ENV)
+CLEAR := --clear
+endif
+endif
+
 $(ENV): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(not (3, 11) <= v < (3, 15) or v == (3, 14, 1))' || \
+		{ echo "Python 3.11 to 3.14 is needed (not 3.14.1), this is $$($(PYTHON) --version): make PYTHON=python3.12 ..." >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(CLEAR) $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebooks,test,site]'
-	@touch $@
+	@printf '%s' "$(CURDIR)" > $@
 
 lab: $(ENV)
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)

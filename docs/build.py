@@ -7,7 +7,6 @@ pages.py makes from claims and results. Sphinx renders them; a site that stood i
 import argparse
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(DOCS))
 
+import lab  # noqa: E402
 import pages  # noqa: E402
 from series import all_names, clear  # noqa: E402
 
@@ -24,8 +24,9 @@ from series import all_names, clear  # noqa: E402
 def gather(folder, handout=False):
     """The sources of the site, in one folder; for a handout without solutions."""
     folder.mkdir(parents=True)
-    for path in DOCS.glob("*.md"):
-        shutil.copy(path, folder)
+    for path in DOCS.glob("*.md"):  # on the site notebooks/ lies beside them
+        text = path.read_text(encoding="utf-8").replace("](../notebooks/", "](notebooks/")
+        (folder / path.name).write_text(text, encoding="utf-8")
     index = (DOCS / "index.md").read_text(encoding="utf-8")
     if handout:
         index = re.sub("<!-- solutions -->.*?<!-- /solutions -->", "", index, flags=re.DOTALL)
@@ -35,7 +36,8 @@ def gather(folder, handout=False):
         copy = folder / "notebooks" / f"{name}.ipynb"
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", copy)
-    for path in (ROOT / "notebooks" / "results").rglob("*.png"):
+    results = ROOT / "notebooks" / "results"
+    for path in (*results.rglob("*.png"), *results.glob("reference/*.*")):
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
@@ -59,9 +61,7 @@ def main(arguments=None):
     clear(out, "_static")
     shutil.move(work / "html", out)
     shutil.rmtree(work)
-    explorer = DOCS / "explorer" / "build.py"
-    if explorer.exists():
-        subprocess.run([sys.executable, explorer, out / "explorer.html"], check=True)
+    lab.write(out / "lab.html")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out / 'index.html'}: {size / 2**20:.0f} MiB")
     return 0

@@ -83,10 +83,9 @@ def read_notebook(text):
         if cell.cell_type == "code":
             cell = show_outputs(cell)
         cells.append(cell)
-        if cell.cell_type == "code" and "rgg_explorer(" in cell.source:
-            cells.append(
-                markdown('<p>Sliders that answer on this site: <a href="../explorer.html">the explorer</a>.</p>')
-            )
+        if cell.cell_type == "code" and (opened := re.search(r"explore\.(target|moving_points)\(", cell.source)):
+            name = opened[1].removeprefix("moving_")
+            cells.append(markdown(f'<p>Open it here: <a href="../lab.html#{name}&mu=-1">the lab</a>.</p>'))
     notebook.cells = cells
     return notebook
 

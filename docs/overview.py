@@ -48,7 +48,9 @@ def draw_views(part):
 
 
 def draw_sparsity(part):
-    result = json.loads((ROOT / "notebooks/results/cifar100/rdmreg_p1_mu0_10epochs_seed0.json").read_text())
+    result = json.loads(
+        (ROOT / "notebooks/results/cifar100/rdmreg_p1_mu0_10epochs_seed0.json").read_text(encoding="utf-8")
+    )
     panel = part.subplots()
     epochs = result["epochs"]
     measured = [e["nonzero_fraction"] for e in epochs]

@@ -51,7 +51,7 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     if not os.path.isdir("series"):
         subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{REPOSITORY}.git", "series"], check=True)
     os.chdir("series/notebooks")
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..", "timm", "filelock"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
 # %%
 import functools
@@ -823,17 +823,17 @@ show(
 # %% [markdown]
 # ## 11 · All dials at once
 #
-# Move $\mu$, $\sigma$, $p$ and the dimension $d$ yourself. Left, the density with its atom; in the middle, points
-# before (blue) and after (green) rectification, and a direction (the arrow); right, what one sees of the green points
-# along that direction, $c_1 x_1 + c_2 x_2$ (chapter 03 explains this panel and what its legend calls ridges and
-# interior). A line of text gives $\mathbb{E}\lVert\mathbf{x}\rVert_0$ by Eq. 11 and by counting. Try to keep 90 % zeros
-# while you move $p$. (Where no one is there to move a slider, on a printed page for example, one picture stands for
-# all.)
+# Move $\mu$, $\sigma$ and $p$ yourself, with the sliders or by taking hold of the picture. Above, the density with its atom;
+# below, points before (blue) and after (green) rectification, and a direction (the arrow); beside them, what one sees of the
+# green points along that direction, $c_1 x_1 + c_2 x_2$ (chapter 03 explains this panel and what its legend calls axes
+# and interior). The large number is $\mathbb{E}\lVert\mathbf{x}\rVert_0$ by Eq. 11. Try to keep 90 % zeros while you move $p$;
+# then tick *Keep the share of zeros*, and watch $\mu$ do it. (Where no one is there to move a slider, on a printed page for
+# example, one picture stands for all.)
 
 # %%
-from rlpjepa.explore import rgg_explorer
+from rlpjepa import explore
 
-rgg_explorer(mu=-1.0, p=1.0)
+explore.target(mu=-1.0, p=1.0)
 
 # %% [markdown]
 # ## Exercises

@@ -46,7 +46,7 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     if not os.path.isdir("series"):
         subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{REPOSITORY}.git", "series"], check=True)
     os.chdir("series/notebooks")
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..", "timm", "filelock"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
 # %%
 import json
@@ -772,9 +772,9 @@ show(
 # at $\mu = 0$, and by little at $\mu = -2$, where nearly all is zero anyway.
 
 # %%
-from rlpjepa.explore import rgg_explorer
+from rlpjepa import explore
 
-rgg_explorer(mu=-0.5, p=1.0, angle=30)
+explore.target(mu=-1.0, p=1.0, angle=30)
 
 # %% [markdown] tags=["slide"]
 # ## 5 · Which laws are closed

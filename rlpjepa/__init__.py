@@ -16,7 +16,7 @@ from .distributions import (
     unit_variance_scale,
 )
 from .evaluate import dead_fraction, evaluate, extract_features, knn_accuracy, l0_fraction, probe_accuracy
-from .losses import coordinate_loss, invariance_loss, objective, rdmreg_loss, rgg_cf_loss, sigreg_loss
+from .losses import coordinate_loss, gather, invariance_loss, objective, rdmreg_loss, rgg_cf_loss, sigreg_loss
 from .model import RectifiedLpJEPA
 from .projections import ProjectedMarginal, projected_characteristic_function, projected_marginal, random_directions
 from .spheres import lp_norm, sample_cone, sample_surface, surface_density
@@ -33,6 +33,7 @@ __all__ = [
     "dead_fraction",
     "evaluate",
     "extract_features",
+    "gather",
     "invariance_loss",
     "knn_accuracy",
     "l0_fraction",

@@ -8,11 +8,8 @@ import math
 
 import torch
 
-CROP_AREA = (0.08, 1.0)  # share of the image
 CROP_RATIO = (3 / 4, 4 / 3)  # width over height
 CROP_TRIES = 10
-BLEND = 0.4  # brightness, contrast and saturation change by a factor from 1 - BLEND to 1 + BLEND
-HUE = 0.1  # turns of the colour circle, in either direction
 
 
 def two_views(images, *, generator=None):
@@ -39,29 +36,49 @@ def two_views(images, *, generator=None):
     return draw_views(images, 2, generator)
 
 
-def draw_views(images, count, generator=None):
-    """As `two_views`, of any number: (count, B, 3, H, W)."""
+def draw_views(
+    images, count, generator=None, *, crop_min_scale=0.08, interpolation="bilinear", brightness=0.4, contrast=0.4,
+    saturation=0.4, hue=0.1, color_jitter_prob=1.0, grayscale_prob=0.0, solarize_prob=0.0,
+):  # fmt: skip
+    """As `two_views`, of any number, (count, B, 3, H, W), and with other strengths.
+
+    Args:
+        crop_min_scale: the smallest share of an image's area that a crop covers.
+        interpolation: how a crop is stretched, bilinear or bicubic.
+        brightness, contrast, saturation, hue: strengths of the colour jitter, as torchvision's ColorJitter takes them:
+            the first three change by a factor from 1 - strength to 1 + strength, hue by up to so many turns of the
+            colour circle.
+        color_jitter_prob, grayscale_prob, solarize_prob: probability that a view's colours are jittered, that it then
+            becomes grey, and that its values from one half on are inverted.
+    """
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be uint8 of shape (B, 3, H, W), got {images.dtype} {tuple(images.shape)}")
     options = {"generator": generator, "dtype": torch.float32, "device": images.device}
     draws = torch.rand(count, len(images), 2 * CROP_TRIES + 10, **options)
     crop, flip, jitter = draws.split([2 * CROP_TRIES + 2, 1, 7], dim=-1)
     seats = torch.rand(-(-count * len(images) // 4) * 4, **options).argsort()
-    boxes = crop_boxes(crop, *images.shape[2:])
-    views = crop_resize_flip(images.float() / 255, boxes, flip[..., 0] < 0.5)
-    return color_jitter(views.flatten(0, 1), jitter.flatten(0, 1), seats).view_as(views)
+    boxes = crop_boxes(crop, *images.shape[2:], crop_min_scale)
+    plain = crop_resize_flip(images.float() / 255, boxes, flip[..., 0] < 0.5, interpolation).flatten(0, 1)
+    x = jitter_colors(plain, jitter.flatten(0, 1), seats, (brightness, contrast, saturation, hue))
+    if (color_jitter_prob, grayscale_prob, solarize_prob) != (1, 0, 0):  # else nothing more is drawn
+        u = torch.rand(3, len(x), 1, 1, 1, **options)
+        x = torch.where(u[0] < color_jitter_prob, x, plain)
+        x = torch.where(u[1] < grayscale_prob, grayscale(x), x)
+        x = torch.where((u[2] < solarize_prob) & (x >= 0.5), 1 - x, x)
+    return x.unflatten(0, (count, len(images)))
 
 
-def crop_boxes(draws, height, width):
+def crop_boxes(draws, height, width, min_scale=0.08):
     """Crop boxes as torchvision's RandomResizedCrop has them: (..., 4) whole numbers, top, left, height, width.
 
     Area and aspect ratio are drawn until the box fits, ten times at most; then the largest allowed central box is used.
 
     Args:
         draws: (..., 22) uniform numbers: ten areas, ten ratios, the place.
+        min_scale: the smallest area, as a share of the image's.
     """
     area, ratio, place = draws.split([CROP_TRIES, CROP_TRIES, 2], dim=-1)
-    area = height * width * _between(area, *CROP_AREA)
+    area = height * width * _between(area, min_scale, 1.0)
     ratio = _between(ratio, *map(math.log, CROP_RATIO)).exp()
     w, h = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
     fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
@@ -80,30 +97,38 @@ def _between(u, low, high):
     return low + (high - low) * u
 
 
-def crop_resize_flip(pixels, box, flip):
-    """Cut out a box per image, stretch it to full size (bilinear), mirror it where asked: three steps in two products.
+def crop_resize_flip(pixels, box, flip, interpolation="bilinear"):
+    """Cut out a box per image, stretch it to full size, mirror it where asked: three steps in two products.
 
     Args:
         pixels: float (B, 3, H, W).
         box: (..., B, 4), top, left, height, width, whole numbers; the leading axes are those of several views.
         flip: (..., B) booleans.
+        interpolation: bilinear, or bicubic, which can leave [0, 1] and is cut off there.
 
     Returns:
         float (..., B, 3, H, W).
     """
     top, left, h, w = box.to(torch.float32).unbind(dim=-1)
-    rows = _interpolation_matrix(top, h, pixels.shape[2])
-    columns = _interpolation_matrix(left, w, pixels.shape[3])
+    rows = _interpolation_matrix(top, h, pixels.shape[2], interpolation)
+    columns = _interpolation_matrix(left, w, pixels.shape[3], interpolation)
     columns = torch.where(flip[..., None, None], columns.flip(-2), columns)
-    return rows.unsqueeze(-3) @ pixels @ columns.unsqueeze(-3).mT
+    views = rows.unsqueeze(-3) @ pixels @ columns.unsqueeze(-3).mT
+    return views.clamp_(0, 1) if interpolation == "bicubic" else views
 
 
-def _interpolation_matrix(start, length, size):
+def _interpolation_matrix(start, length, size, interpolation):
     """(..., B, size, size): row i holds the weights with which pixel i of the stretched box mixes the original ones."""
     pixel = torch.arange(size, dtype=start.dtype, device=start.device)
     centre = start[..., None] + (pixel + 0.5) * (length / size)[..., None] - 0.5
-    centre = centre.clamp(start[..., None], (start + length - 1)[..., None])
-    return (1 - (centre[..., None] - pixel).abs()).clamp_(min=0)
+    first, last = start[..., None], (start + length - 1)[..., None]
+    if interpolation == "bilinear":
+        return (1 - (centre.clamp(first, last)[..., None] - pixel).abs()).clamp_(min=0)
+    # Keys' cubic with a = -1/2, as Pillow has it, zero from two pixels on; what lies outside the box has no weight.
+    d = (centre[..., None] - pixel).abs().clamp_(max=2)
+    kernel = torch.where(d < 1, (1.5 * d - 2.5) * d * d + 1, ((2.5 - 0.5 * d) * d - 4) * d + 2)
+    kernel = kernel * ((pixel >= first) & (pixel <= last))[..., None, :]
+    return kernel / kernel.sum(dim=-1, keepdim=True)
 
 
 def grayscale(pixels):
@@ -112,7 +137,7 @@ def grayscale(pixels):
     return (0.2989 * r + 0.587 * g + 0.114 * b)[:, None]
 
 
-def color_jitter(pixels, draws, seats):
+def jitter_colors(pixels, draws, seats, strengths=(0.4, 0.4, 0.4, 0.1)):
     """Brightness, contrast, saturation and hue changed at random, in an order of its own for each image.
 
     The first three are one operation, `blend`, with different partners; so every image goes through three blends, in
@@ -123,6 +148,7 @@ def color_jitter(pixels, draws, seats):
         pixels: (n, 3, H, W) in [0, 1].
         draws: (n, 7) uniform numbers: three factors, the turn of the hue, three numbers whose order is the blends'.
         seats: a permutation of the first n (rounded up to a multiple of four) whole numbers.
+        strengths: of brightness, contrast, saturation and hue.
 
     Returns:
         (n, 3, H, W) in [0, 1].
@@ -131,11 +157,13 @@ def color_jitter(pixels, draws, seats):
     x = pixels.new_zeros(len(seats), *pixels.shape[1:]).index_copy_(0, taken, pixels)
     draws = draws.new_zeros(len(seats), 7).index_copy_(0, taken, draws)[..., None, None, None]
     kinds = draws[:, 4:].argsort(dim=1)  # of the first, second and third blend of each image
+    brightness, contrast, saturation = (_between(draws[:, :3], 1 - s, 1 + s) for s in strengths[:3])
+    factors = torch.where(kinds == 0, brightness, torch.where(kinds == 1, contrast, saturation))
     for k in range(4):
         group = slice(k * quarter, (k + 1) * quarter)
-        x[group] = adjust_hue(x[group], _between(draws[group, 3], -HUE, HUE))
+        x[group] = adjust_hue(x[group], _between(draws[group, 3], -strengths[3], strengths[3]))
         if k < 3:
-            x = blend(x, kinds[:, k], _between(draws[:, k], 1 - BLEND, 1 + BLEND))
+            x = blend(x, kinds[:, k], factors[:, k])
     return x[taken]
 
 

@@ -6,6 +6,8 @@ import hashlib
 import math
 import os
 import tempfile
+import unicodedata
+import warnings
 from pathlib import Path
 
 import torch
@@ -71,18 +73,19 @@ class ImageData:
         pixels = images.float() / 255 if images.dtype == torch.uint8 else images
         return (pixels - _channels(self.mean, images.device)) / _channels(self.std, images.device)
 
-    def views(self, index, count=2, *, generator=None):
+    def views(self, index, count=2, *, generator=None, **strengths):
         """Random views of training images, ready for the network (`two_views`, then `normalize`).
 
         Args:
             index: int64 (B,), which images.
             count: how many views of each.
             generator: of the images' device.
+            strengths: of the augmentations, as `rlpjepa.augment.draw_views` takes them.
 
         Returns:
             float32 (count, B, 3, H, W).
         """
-        return self.normalize(draw_views(self.train_images[index], count, generator))
+        return self.normalize(draw_views(self.train_images[index], count, generator, **strengths))
 
 
 def unlabelled(images):
@@ -120,7 +123,8 @@ def load_data(dataset="shapes", data_dir=None):
     if dataset == "shapes":
         return make_shapes()
     root = Path(data_dir or os.environ.get("RLPJEPA_DATA") or "data").expanduser()
-    return load_cifar100(root) if dataset == "cifar100" else load_folder(root)
+    with torch.device("cpu"):  # whatever the program's default is: torchvision asks for it
+        return load_cifar100(root) if dataset == "cifar100" else load_folder(root)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -198,8 +202,8 @@ def make_shapes(n_train=6000, n_test=2000, seed=0):
             raise ValueError(f"{name} must be at least the number of classes, {len(MOTIFS)}, got {count}")
     generator = torch.Generator().manual_seed(seed)
     n = n_train + n_test
-    labels = torch.cat([torch.arange(m) % len(MOTIFS) for m in (n_train, n_test)])
-    images = torch.empty(n, 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+    labels = torch.cat([torch.arange(m, device="cpu") % len(MOTIFS) for m in (n_train, n_test)])
+    images = torch.empty(n, 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8, device="cpu")
     for label, motif in enumerate(MOTIFS.values()):
         members = (labels == label).nonzero()[:, 0]
         images[members] = _draw(motif, len(members), generator)
@@ -212,15 +216,16 @@ def _draw(motif, n, generator, copies=(6, 9)):
     """n images of one motif: uint8 (n, 3, 32, 32)."""
 
     def uniform(*shape, low=0.0, high=1.0):
-        return torch.empty(n, *shape, 1, 1, dtype=torch.float32).uniform_(low, high, generator=generator)
+        return torch.empty(n, *shape, 1, 1, dtype=torch.float32, device="cpu").uniform_(low, high, generator=generator)
 
-    y, x = torch.meshgrid(*2 * (torch.linspace(-1, 1, IMAGE_SIZE, dtype=torch.float32),), indexing="ij")
+    side = torch.linspace(-1, 1, IMAGE_SIZE, dtype=torch.float32, device="cpu")
+    y, x = torch.meshgrid(side, side, indexing="ij")
     # Background: a grey level with slow waves of light.
     level, phase = uniform(1, low=0.2, high=0.45), uniform(1, high=2 * math.pi)
     direction, frequency = uniform(1, high=2 * math.pi), uniform(1, low=1, high=4)
     wave = torch.sin(phase + frequency * (x * direction.cos() + y * direction.sin()))
     image = (level + 0.12 * wave).expand(-1, 3, -1, -1)
-    count = torch.randint(copies[0], copies[1] + 1, (n, 1, 1, 1), generator=generator)
+    count = torch.randint(copies[0], copies[1] + 1, (n, 1, 1, 1), generator=generator, device="cpu")
     for k in range(copies[1]):
         left, top = uniform(1, low=-0.9, high=0.9), uniform(1, low=-0.9, high=0.9)
         radius, angle = uniform(1, low=0.28, high=0.36), uniform(1, low=-0.25, high=0.25)
@@ -256,7 +261,7 @@ def load_cifar100(root):
     """CIFAR-100 with its 100 fine labels, from ``root/cifar-100-python``; fetched (169 MB) when it is not there.
 
     Every file is checked against its MD5. An archive ``cifar-100-python.tar.gz`` in ``root`` is unpacked rather than
-    fetched.
+    fetched. ``root`` may be ``cifar-100-python`` itself.
 
     Raises:
         DataError: if files are damaged, or cannot be fetched.
@@ -266,6 +271,8 @@ def load_cifar100(root):
     from torchvision.datasets.utils import check_integrity
 
     root = Path(root)
+    if root.resolve().name == CIFAR100.base_folder and (root / "train").is_file():
+        root = root.resolve().parent
     folder, archive = root / CIFAR100.base_folder, root / CIFAR100.filename
     checksums = dict([*CIFAR100.train_list, *CIFAR100.test_list, (CIFAR100.meta["filename"], CIFAR100.meta["md5"])])
 
@@ -279,7 +286,8 @@ def load_cifar100(root):
             if damaged and folder.exists() and not check_integrity(archive, CIFAR100.tgz_md5):
                 raise DataError(
                     f"{folder} is incomplete or damaged: {', '.join(damaged)} missing or with a wrong MD5. Remove that "
-                    f"folder to have it fetched again, or put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}."
+                    f"folder to have it fetched again, or put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}"
+                    f"{_damage(archive)}."
                 )
             if damaged:
                 _fetch_cifar100(root, archive)
@@ -307,9 +315,13 @@ def _fetch_cifar100(root, archive):
             root.rmdir()
         raise DataError(
             f"CIFAR-100 is not in {root} and could not be fetched from {CIFAR100.url} ({error}). "
-            f"Put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}, name another folder with --data-dir or "
-            "RLPJEPA_DATA, or use the dataset 'shapes', which needs no files."
+            f"Put {archive.name} (MD5 {CIFAR100.tgz_md5}) into {root}{_damage(archive)}, name another "
+            "folder with --data-dir or RLPJEPA_DATA, or use the dataset 'shapes', which needs no files."
         ) from error
+
+
+def _damage(archive):
+    return f" (the one that lies there is damaged: MD5 {_md5(archive.read_bytes())})" if archive.is_file() else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -319,43 +331,94 @@ def _fetch_cifar100(root, archive):
 def load_folder(root):
     """Images of one's own: ``root/train/<class>/*`` and ``root/test/<class>/*``, cropped to a square and made 32×32.
 
-    Images of 8 bits a channel, rotated upright by their EXIF record. The formats are those of torchvision's
-    ImageFolder, by the ends of the names; other files are left out.
+    Images of 8 bits a channel, rotated upright by their EXIF record, white where they are transparent; of several
+    pages, the first; colour profiles are not applied. The formats are those of torchvision's ImageFolder, by the ends
+    of the names. Hidden files, what systems leave in folders (``Thumbs.db``) and other kinds of files are left out. A
+    UserWarning says how many, and how many files lie there more than once.
 
     Raises:
         DataError: if a part is missing or empty, if the classes of the two parts differ, or if an image is unreadable.
     """
-    train, train_labels, classes = _read_folder(Path(root) / "train")
-    test, test_labels, test_classes = _read_folder(Path(root) / "test")
-    if classes != test_classes:
-        differing = ", ".join(sorted(set(classes) ^ set(test_classes)))
-        raise DataError(f"{root}: train and test must have the same classes; only one of them has {differing}")
+    root, left_out, files = Path(root), [], {}
+    listed = [_list_images(root, part, left_out) for part in ("train", "test")]
+    if differing := listed[0].keys() ^ listed[1].keys():
+        names = ", ".join(sorted(differing))
+        raise DataError(f"{root}: train and test must have the same classes; only one of them has {names}")
+    (train, train_labels), (test, test_labels) = (_read_images(images, files) for images in listed)
+    said = []
+    if left_out:
+        said.append(f"{len(left_out)} left out (hidden, or no image of a kind that is read): {_few(left_out, root)}")
+    if doubled := [same for same in files.values() if len(same) > 1]:
+        said.append(f"{len(doubled)} of the files lie there more than once: {_few(doubled[0], root)}")
+    if said:
+        warnings.warn(f"{root}: {'; '.join(said)}", stacklevel=3)
     md5 = {name: _md5(part.numpy().tobytes()) for name, part in (("train", train), ("test", test))}
-    return ImageData(train, train_labels, test, test_labels, classes, *_channel_statistics(train), md5)
+    return ImageData(train, train_labels, test, test_labels, tuple(listed[0]), *_channel_statistics(train), md5)
 
 
-def _read_folder(root):
+# Folders that systems leave beside images: zip files of macOS, a Windows drive, a Synology disk. Files of theirs that
+# are not hidden, such as Thumbs.db, do not end as images do.
+LITTER = ("__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir")
+
+
+def _list_images(root, part, left_out):
+    """The paths of a part's images, {class: [path, ...]} in order; what else lies there is added to ``left_out``."""
+    from torchvision.datasets.folder import IMG_EXTENSIONS
+
+    def refuse(error):  # os.walk would pass over a folder that it may not read
+        holds = f"; {root} holds {_few(sorted(root.iterdir()), root, 8) or 'nothing'}" if root.is_dir() else ""
+        raise DataError(f"{root / part} must hold one folder of images per class: {error}{holds}") from error
+
+    images = {}
+    for folder, folders, names in os.walk(root / part, onerror=refuse, followlinks=True):
+        folder, inside = Path(folder), Path(folder).relative_to(root / part).parts
+        kept = [name for name in sorted(folders) if not name.startswith(".") and name not in LITTER]
+        left_out += [folder / name for name in sorted(folders) if name not in kept]
+        # a link to a folder that it lies in leads round and round
+        folders[:] = [name for name in kept if not folder.resolve().is_relative_to((folder / name).resolve())]
+        # macOS has "é" as two characters, other systems as one
+        paths = images.setdefault(unicodedata.normalize("NFC", inside[0]), []) if inside else []
+        for name in sorted(names):
+            good = inside and not name.startswith(".") and name.lower().endswith(IMG_EXTENSIONS)
+            (paths if good else left_out).append(folder / name)
+    if not images or not all(images.values()):
+        empty = ", ".join(name for name in images if not images[name]) or f"{root / part} has none"
+        kinds = ", ".join(IMG_EXTENSIONS)
+        raise DataError(f"{root / part} must hold one folder of images per class, with files {kinds}; without: {empty}")
+    return dict(sorted(images.items()))
+
+
+def _few(paths, root, count=3):
+    names = [path.relative_to(root).as_posix() for path in paths[:count]]
+    return ", ".join(names + ["..."] * (len(paths) > count))
+
+
+def _read_images(listed, files):
+    """(images, labels); the paths are added to ``files`` under the MD5 of their content."""
+    paths = [(path, label) for label, name in enumerate(listed) for path in listed[name]]
+    images = torch.empty(len(paths), 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+    for i, (path, _) in enumerate(paths):
+        try:
+            images[i] = _read_image(path)
+            files.setdefault(_md5(path.read_bytes()), []).append(path)
+        except Exception as error:  # PIL fails in many ways
+            raise DataError(f"{path} cannot be read as an image: {error}") from error
+    return images, torch.tensor([label for _, label in paths])
+
+
+def _read_image(path):
+    """uint8 (3, 32, 32): the middle square, upright, white where it is transparent."""
     from PIL import Image, ImageOps
-    from torchvision.datasets import ImageFolder
     from torchvision.transforms.functional import pil_to_tensor
 
-    try:
-        listing = ImageFolder(str(root))
-    except OSError as error:
-        raise DataError(f"{root} must hold one folder of images per class: {error}") from error
-    images = torch.empty(len(listing.samples), 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
-    for i, (path, _) in enumerate(listing.samples):
-        try:
-            with Image.open(path) as image:
-                if image.mode.startswith(("I", "F")):  # would be cut off at 255
-                    raise ValueError(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits")
-                square = ImageOps.fit(
-                    _upright(image).convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC
-                )
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"{path} cannot be read as an image: {error}") from error
-        images[i] = pil_to_tensor(square)
-    return images, torch.tensor(listing.targets), tuple(listing.classes)
+    with Image.open(path) as image:
+        if image.mode.startswith(("I", "F")):  # would be cut off at 255
+            raise ValueError(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits")
+        image = _upright(image)
+        if image.has_transparency_data:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+        square = ImageOps.fit(image.convert("RGB"), (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
+    return pil_to_tensor(square)
 
 
 def _upright(image):

@@ -6,6 +6,7 @@ import numbers
 import torch
 from torch.nn import functional as F
 
+from .model import modes_kept
 from .numerics.arguments import check_counts, check_finite, check_tensors
 
 PROBE_L2 = 1e-3  # weight of ½‖W‖² beside the mean cross-entropy
@@ -32,7 +33,7 @@ def extract_features(model, data, images, batch_size=500):
         torch.Size([20, 3])
     """
     parts, no_tf32 = [], torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # cuDNN's default for float32
-    with _modes_kept(model) as modules, no_tf32:
+    with modes_kept(model) as modules, no_tf32:
         for module in modules:
             module.training = False
         for batch in images.split(batch_size):
@@ -50,19 +51,8 @@ def set_batchnorm_statistics(model, data, batch_size=500):
     """
     parts = -(-len(data.train_images) // batch_size)  # of equal size: each counts alike, and none is a single image
     batches = (data.normalize(images) for images in data.train_images.tensor_split(parts))
-    with _modes_kept(model):
+    with modes_kept(model):
         torch.optim.swa_utils.update_bn(batches, model)
-
-
-@contextlib.contextmanager
-def _modes_kept(model):
-    """The model's modules (none for a function); afterwards each is in training or evaluation mode as before."""
-    modes = {module: module.training for module in model.modules()} if isinstance(model, torch.nn.Module) else {}
-    try:
-        yield modes
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 @contextlib.contextmanager

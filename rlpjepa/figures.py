@@ -66,6 +66,88 @@ def png_bytes(figure, dpi="figure"):
     return png.getvalue()
 
 
+def compare(guess, truth):
+    """Print an answer, beside the reader's guess if there is one.
+
+    Args:
+        guess, truth: numbers; None for a guess means that none was made.
+
+    Example:
+        >>> compare(0.3, 0.122)
+        0.122; you said 0.3
+    """
+    print(f"{float(truth):.3f}" + ("" if guess is None else f"; you said {guess:g}"))
+
+
+def plot_values(panel, z, color, top):
+    """Draw a table of features, exact zeros in white: (images, features) -> matplotlib's image.
+
+    Args:
+        panel: matplotlib axes.
+        color: of the largest values.
+        top: the value from which on the colour stays the same.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colors = LinearSegmentedColormap.from_list("", ["#dddddd", color, "black"])
+    return panel.imshow(z.where(z != 0, float("nan")).abs(), cmap=colors, vmin=0, vmax=top, interpolation="nearest")
+
+
+def plot_method(image, views, z, y):
+    """The method as a picture: two views of an image, one network, two tables of features, a table of samples.
+
+    Args:
+        image: uint8 (3, H, W).
+        views: (2, 3, H, W), values in [0, 1].
+        z: (2, B, D), the features of both views of B images; a few rows and columns.
+        y: (B, D), samples of the target.
+
+    Returns:
+        A matplotlib figure.
+    """
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(10.5, 4.6))
+        panel = figure.subplots()
+        panel.axis("off")
+
+    def picture(pixels, x, y, name):
+        panel.imshow(pixels.permute(1, 2, 0), extent=(x, x + 2, y, y + 2), zorder=2)
+        panel.text(x + 1, y - 0.15, name, ha="center", va="top")
+
+    def table(values, x, y, name, color, row):
+        inset = panel.inset_axes((x, y, 3.6, 2.1), transform=panel.transData)
+        plot_values(inset, values, color, top=2).set_extent((0, 12, 0, 7))
+        inset.set(xticks=[], yticks=[], aspect="auto", title=name)
+        inset.spines[["top", "right"]].set_visible(True)
+        if row:
+            inset.axhspan(3, 4, facecolor="none", edgecolor="black", linewidth=2)
+
+    def arrow(start, end, ends="-|>", **look):
+        panel.annotate("", end, start, arrowprops={"arrowstyle": ends, "shrinkA": 0, "shrinkB": 0, "lw": 1.4} | look)
+
+    picture(image, 0, 3.6, "an image")
+    for view, low, name in zip(views, (6.2, 1.0), ("view 1", "view 2")):
+        picture(view, 3.2, low, name)
+        arrow((2.1, 4.6), (3.1, low + 1))
+        arrow((5.3, low + 1), (6.2, low + 1))
+        arrow((9.8, low + 1), (10.7, low + 1))
+    panel.fill([6.3, 9.7, 9.7, 6.3], [0.5, 0.5, 8.7, 8.7], facecolor="#eeeeee", edgecolor="black")
+    panel.text(8, 4.6, "one network\n\nencoder\n↓ h\nprojector\n↓\nReLU", ha="center", va="center")
+    table(z[0], 10.8, 6.2, "z: features of view 1", COLORS["measurement"], row=True)
+    table(z[1], 10.8, 1.0, "z′: features of view 2", COLORS["measurement"], row=True)
+    table(y, 17.2, 3.6, "y: samples that we draw", COLORS["rectified"], row=False)
+    panel.text(12.6, 0.8, "a row is an image, a column a feature", ha="center", va="top", fontsize=9)
+    arrow((13.6, 6.1), (13.6, 3.9), "<|-|>", lw=3)
+    panel.text(13.4, 5.0, "loss 1: the same\nrow in z and z′", ha="right", va="center")
+    arrow((14.5, 7.2), (17.0, 5.4), "<|-|>", lw=3, linestyle=(0, (2, 1)))
+    arrow((14.5, 2.0), (17.0, 3.9), "<|-|>", lw=3, linestyle=(0, (2, 1)))
+    panel.text(16.1, 7.1, "loss 2: all rows together\nlook like y", ha="left", va="center")
+    panel.set(xlim=(0, 21.5), ylim=(0, 9.2), aspect="equal")
+    return figure
+
+
 def plot_training(result):
     """Three panels on one run: the loss and its terms, the non-zero fraction beside Eq. 11, the accuracies.
 

@@ -1,9 +1,11 @@
 """Chapter 04. The terms of the objective: views of one image agree, and all features follow the target law."""
 
+import itertools
 import math
 import numbers
 
 import torch
+import torch.distributed as dist
 
 from .numerics.arguments import (
     check_counts,
@@ -22,20 +24,22 @@ from .projections import projected_characteristic_function, random_directions
 
 
 def invariance_loss(z):
-    """Mean squared difference between the two views' features (the first term of Eq. 14).
+    """Mean squared difference between the views' features (the first term of Eq. 14).
 
     The post writes ``E‖z − z'‖₂``. As the minimal example does, this takes the mean of the squared differences over
-    batch and coordinates: the squared norm divided by D, which the weight 25 belongs to.
+    batch and coordinates: the squared norm divided by D, which the weight 25 belongs to. Of more than two views it is
+    the mean over all pairs. (The mean square of the views' distance from their own mean, which LeJEPA takes, is
+    (V − 1) / 2V of that.)
 
     Args:
-        z: (2, B, D), the features of two views of the same B images.
+        z: (V, B, D), the features of V views of the same B images, V ≥ 2.
 
     Returns:
         Scalar tensor, float32 or wider.
 
     Raises:
-        ValueError: if z is not a floating-point tensor of shape (2, B, D), is empty, or, on the CPU, holds NaN or
-            infinity.
+        ValueError: if z is not a floating-point tensor of shape (V, B, D), is empty, has one view, or, on the CPU,
+            holds NaN or infinity.
 
     Example:
         >>> z = torch.tensor([[[1.0, 2.0]], [[1.0, 4.0]]])  # two views of one image, D = 2
@@ -43,11 +47,11 @@ def invariance_loss(z):
         2.0
     """
     check_tensors(z=z)
-    if z.dim() != 3 or z.shape[0] != 2 or 0 in z.shape or not z.is_floating_point():
-        raise ValueError(f"z must be a floating-point tensor of shape (2, B, D), got {z.dtype} {tuple(z.shape)}")
+    if z.dim() != 3 or z.shape[0] < 2 or 0 in z.shape or not z.is_floating_point():
+        raise ValueError(f"z must be floating point of shape (V, B, D) with V ≥ 2, got {z.dtype} {tuple(z.shape)}")
     check_finite("z", z)
-    z = full_precision(z)
-    return (z[0] - z[1]).square().mean()
+    pairs = itertools.combinations(full_precision(z), 2)
+    return torch.stack([(one - other).square().mean() for one, other in pairs]).mean()
 
 
 def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=None, reduction="mean"):
@@ -229,10 +233,10 @@ def objective(
     """The whole objective of Rectified LpJEPA (Eq. 14–15), part by part.
 
     Eq. 15 adds the regularizer of both views, `rdmreg_loss` takes their mean: a weight of 125 here is 62.5 for each of
-    the post's two terms.
+    the post's two terms. Both terms are means over the views, so the weights stay as they are with more of them.
 
     Args:
-        z: (2, B, D), the features of two views of the same B images.
+        z: (V, B, D), the features of V ≥ 2 views of the same B images.
         regularizer: scalar tensor, ``rdmreg_loss(z, target)`` or another loss of z; None leaves it out.
         coordinate: scalar tensor, ``coordinate_loss(z, law)``; None leaves it out.
         invariance_weight, regularizer_weight, coordinate_weight: weights of the terms.
@@ -253,6 +257,53 @@ def objective(
     parts = {name: z.new_zeros((), dtype=torch.float32) if part is None else part for name, part in parts.items()}
     weights = (invariance_weight, regularizer_weight, coordinate_weight)
     return {"loss": sum(w * part for w, part in zip(weights, parts.values(), strict=True)), **parts}
+
+
+def gather(z, dim=0):
+    """The tensors of all processes, one after the other along ``dim``, with gradients.
+
+    Where several processes share a batch, each is to compute the regularizer from the features of all: it compares
+    distributions, and the mean of what two half batches say is another loss (exercise 05.2).
+
+    Each process's loss pulls at every process's features, and the backward pass adds these pulls up. With
+    ``DistributedDataParallel``, which takes the mean of the processes' gradients, the gradient is then that of one
+    process with the whole batch; without it, a process holds its own part of that, times the number of processes.
+
+    Args:
+        z: a tensor, in all processes of `torch.distributed`'s default group. Shape and dtype must be the same in all,
+            which nobody checks: leave out an epoch's last, shorter batch.
+        dim: along which the parts are put together, in the order of the ranks.
+
+    Returns:
+        Tensor; z itself where there is no group, or a group of one.
+
+    Raises:
+        RuntimeError: by the backward pass of a second derivative.
+
+    Example:
+        >>> z = torch.randn(2, 16, 8).relu()  # this process's share of two views
+        >>> gather(z, dim=1).shape  # here nobody else is there
+        torch.Size([2, 16, 8])
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return z
+    return torch.cat(differentiable_once(_Gather.apply(z), z).unbind(), dim)
+
+
+class _Gather(torch.autograd.Function):
+    """The processes' tensors, stacked. (torch.distributed.nn's all_gather is deprecated in torch 2.15.)"""
+
+    @staticmethod
+    def forward(ctx, z):
+        parts = [torch.empty_like(z, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, z.contiguous())
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx, grad):
+        grad = grad.contiguous()
+        dist.all_reduce(grad)  # every process's loss pulls at every feature
+        return grad[dist.get_rank()]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

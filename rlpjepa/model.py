@@ -1,7 +1,9 @@
-"""Chapter 05. The network: any timm backbone, then a projector that ends in a ReLU."""
+"""Chapter 05. The network: any backbone, of timm or of one's own, then a projector that ends in a ReLU."""
 
+import contextlib
 import difflib
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -12,8 +14,10 @@ class RectifiedLpJEPA(nn.Module):
     """Encoder and projector, z = ReLU(g₂(g₁(x))) (section "Rectified LpJEPA").
 
     Args:
-        backbone: the name of a timm model; it is built without its classification head and with random weights. The
-            name "pixels" stands for no encoder at all: the features are the pixels, a baseline.
+        backbone: the name of a timm model, built without its classification head, for 32×32 images where it takes one
+            size alone (a vision transformer), and with random weights. Or a module of your own that maps images
+            (B, 3, H, W) to (B, width): feature maps and tokens are to be pooled in it. The name "pixels" stands for no
+            encoder at all: the features are the pixels, a baseline.
         dim: width of the projector.
         rectify: whether z passes through the last ReLU.
         cifar_stem: replace a ResNet's 7×7 stride-2 stem and max-pooling by one 3×3 convolution, so that a 32×32 image
@@ -21,32 +25,69 @@ class RectifiedLpJEPA(nn.Module):
         stem_stride: of that convolution; 2 halves the sides.
         channels: widths of a ResNet's four stages, as timm has it; None means timm's own, (64, 128, 256, 512).
 
-    Shapes: images (B, 3, H, W) -> (features (B, width of the backbone's output), z (B, dim)).
+    Shapes: images (B, 3, H, W) -> (features (B, width of the backbone's output), z (B, dim)). The width is found with
+    one 3×32×32 image, in evaluation mode; where a network of timm takes larger ones alone, timm says it. Images are
+    brought to the dtype of the weights.
 
     Raises:
-        ValueError: for an unknown backbone, ``cifar_stem`` on a network without a ResNet's stem, ``stem_stride``
-            without ``cifar_stem``, or ``channels`` that the network does not take.
+        ValueError: for an unknown backbone, one that does not map an image to (1, width), ``cifar_stem`` on a network
+            without a ResNet's stem, ``stem_stride`` without ``cifar_stem``, ``channels`` that the network does not
+            take, or one of these three with a module of your own.
 
     Example:
         >>> features, z = RectifiedLpJEPA("pixels", dim=16)(torch.rand(4, 3, 32, 32))
         >>> features.shape, z.shape, bool((z >= 0).all())
         (torch.Size([4, 3072]), torch.Size([4, 16]), True)
+        >>> mine = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        >>> RectifiedLpJEPA(mine, dim=16)(torch.rand(4, 3, 32, 32))[0].shape
+        torch.Size([4, 8])
     """
 
     def __init__(self, backbone="resnet18", dim=512, rectify=True, cifar_stem=False, stem_stride=1, channels=None):
         super().__init__()
         self.backbone = create_backbone(backbone, cifar_stem, stem_stride, channels)
-        # Some backbones end in a wider layer than the last feature map has channels: timm calls that head_hidden_size.
-        width = getattr(self.backbone, "head_hidden_size", None) or self.backbone.num_features
-        self.projector = create_projector(width, dim, rectify)
+        self.projector = create_projector(find_width(self.backbone), dim, rectify)
 
     def forward(self, x):
-        features = self.backbone(x)
+        features = self.backbone(x.to(self.projector[0].weight.dtype))
         return features, self.projector(features)
 
 
+@torch.no_grad()
+def find_width(backbone):
+    """How many features a network makes of an image. ValueError if it does not return (images, width)."""
+    weight = next(backbone.parameters(), torch.empty(0))
+    try:
+        with modes_kept(backbone):
+            features = backbone.eval()(torch.zeros(1, 3, 32, 32, dtype=weight.dtype, device=weight.device))
+    except Exception as error:  # whatever a stranger's code raises
+        # Some backbones end in a wider layer than the last feature map has channels: timm calls that head_hidden_size.
+        if width := getattr(backbone, "head_hidden_size", None) or getattr(backbone, "num_features", None):
+            return width
+        raise ValueError(f"backbone does not take images (1, 3, 32, 32) of {weight.dtype}: {error}") from error
+    shape = tuple(features.shape) if isinstance(features, torch.Tensor) else type(features).__name__
+    if not isinstance(features, torch.Tensor) or features.dim() != 2 or len(features) != 1:
+        raise ValueError(f"backbone must return (images, width), pooled and flattened; of one image it makes {shape}")
+    return features.shape[1]
+
+
+@contextlib.contextmanager
+def modes_kept(model):
+    """The model's modules (none for a function); afterwards each is in training or evaluation mode as before."""
+    modes = {module: module.training for module in model.modules()} if isinstance(model, nn.Module) else {}
+    try:
+        yield modes
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
 def create_backbone(name, cifar_stem=False, stem_stride=1, channels=None):
-    """Build a timm backbone without its head: (B, 3, H, W) -> (B, width)."""
+    """Build a timm backbone without its head, (B, 3, H, W) -> (B, width); a module stays as it is."""
+    if isinstance(name, nn.Module):
+        if cifar_stem or stem_stride != 1 or channels:
+            raise ValueError("cifar_stem, stem_stride and channels are for backbones by name, got a module")
+        return name
     if stem_stride != 1 and not cifar_stem:
         raise ValueError(f"stem_stride is that of cifar_stem, which is not asked for, got {stem_stride}")
     if name == "pixels" and not cifar_stem and not channels:
@@ -58,13 +99,16 @@ def create_backbone(name, cifar_stem=False, stem_stride=1, channels=None):
     import timm
 
     if not isinstance(name, str):
-        raise ValueError(f"backbone must be the name of a timm model, got {name!r}")
+        raise ValueError(f"backbone must be the name of a timm model, or a module, got {name!r}")
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; timm.list_models() lists them"
         raise ValueError(f"backbone must be the name of a timm model, got {name!r}{hint}")
+    options = {"channels": tuple(channels)} if channels else {}
+    if timm.get_pretrained_cfg(name).fixed_input_size:
+        options["img_size"] = 32
     try:
-        backbone = timm.create_model(name, num_classes=0, **({"channels": tuple(channels)} if channels else {}))
+        backbone = timm.create_model(name, num_classes=0, **options)
     except (TypeError, IndexError, ValueError) as error:
         raise ValueError(f"backbone {name!r} does not take channels {channels}: {error}") from error
     if cifar_stem:

@@ -176,9 +176,10 @@ def _log_mean_slope(d, p, knots=400):
     towards shares of 0 and 1, where the powers are not smooth.
     """
     reach = math.asinh(40 * max(1.0, p))
-    t = torch.linspace(-reach, reach, knots, dtype=torch.float64)
+    options = {"dtype": torch.float64, "device": "cpu"}
+    t = torch.linspace(-reach, reach, knots, **options)
     log_share, log_rest = torch.nn.functional.logsigmoid(torch.stack([t.sinh(), -t.sinh()]))
-    log_powers, log_weights = torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    log_powers, log_weights = torch.zeros(1, 1, **options), torch.zeros(1, **options)
     for others in range(d - 1, 0, -1):  # split the last of the |u_i|^p at every knot
         first, last = log_powers[:, None, :-1].expand(-1, knots, -1), log_powers[:, None, -1:]
         log_powers = torch.cat([first, last + log_share[:, None], last + log_rest[:, None]], -1).flatten(0, 1)

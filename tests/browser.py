@@ -17,7 +17,7 @@ FLAGS = (
 )  # fmt: skip
 
 
-def _missing():
+def missing():
     """What keeps a browser test from running, or None."""
     browser, driver = _programs()
     if not browser or not driver:
@@ -36,7 +36,7 @@ def _programs():
 
 def need_browser():
     """Skip the test where there is no browser; fail instead in continuous integration, where there must be one."""
-    reason = _missing()
+    reason = missing()
     if reason:
         required = bool(os.environ.get("CI")) or os.environ.get("RLPJEPA_BROWSER") == "required"
         (pytest.fail if required else pytest.skip)(reason)

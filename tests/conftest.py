@@ -15,13 +15,6 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        # nbval waits only 5 s for the output of a cell that is still computing, whatever its cell timeout.
-        if hasattr(item, "output_timeout"):
-            item.output_timeout = 300
-
-
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Threads that share tiny tensors wait for each other, on a busy machine ten times as long as one computes."""

@@ -38,7 +38,7 @@ CHECKERS = {
               "dtype must be a floating one, got"),
     "tensor": (lambda x: arguments.check_tensors(x=x), (Z,), (Z.numpy(), [Z, Z], 1.0, None), "x must be a tensor, got"),
     "dense tensor": (lambda x: arguments.check_tensors(x=x), (Z.T, Z[:0]),
-                     (Z.to_sparse(), Z.to_sparse_csr(), torch.nested.nested_tensor([Z, ONES[None]])),
+                     (Z.to_sparse(), Z.to_sparse_csr(), torch.nested.nested_tensor([Z, ONES[None]], layout=torch.jagged)),
                      "x must be a dense tensor, got (torch.sparse|a nested)"),
     "finite": (lambda x: arguments.check_finite("x", x), (Z, Z.to(META)), (with_one(NAN), with_one(-INF)),
                "x holds NaN or infinity"),
@@ -215,8 +215,8 @@ EDGES = {
     **{
         f.__name__: [
             (f, ([Z, Z],), "z must be a tensor"),
-            (f, (*(torch.zeros(s) for s in ((3, 4, 2), (1, 4, 2), (4, 2), (2, 4, 2, 1), (2, 0, 3), (2, 4, 0))),
-                 torch.zeros(2, 4, 3).long()), r"z must be a floating-point tensor of shape \(2, B, D\), got"),
+            (f, (*(torch.zeros(s) for s in ((1, 4, 2), (4, 2), (2, 4, 2, 1), (2, 0, 3), (2, 4, 0))),
+                 torch.zeros(2, 4, 3).long()), r"z must be floating point of shape \(V, B, D\) with V ≥ 2, got"),
             (f, (with_one(NAN, torch.zeros(2, 4, 3)),), "z holds NaN or infinity"),
         ]
         for f in (r.invariance_loss, r.objective)

@@ -13,7 +13,7 @@ import scipy.stats
 import torch
 
 from rlpjepa.pretrain import PretrainConfig
-from rlpjepa.pretrain.__main__ import main, parse_arguments
+from rlpjepa.pretrain.__main__ import main, new_run_dir, parse_arguments
 from rlpjepa.pretrain.config import differences
 
 FIELDS = [field.name for field in dataclasses.fields(PretrainConfig)]
@@ -35,11 +35,25 @@ BAD = {
     "invariance_weight": [-1.0, math.nan],
     "regularizer_weight": [-1.0],
     "coordinate_weight": [-1.0, math.nan, math.inf, "1", True],
+    "crop_min_scale": [0.0, 1.1, "0.2"],
+    "interpolation": ["nearest"],
+    "brightness": [-0.1, 1.1],
+    "contrast": [1.1],
+    "saturation": [1.1],
+    "hue": [-0.1, 0.6],
+    "color_jitter_prob": [-0.1, 1.1, math.nan],
+    "grayscale_prob": [1.1],
+    "solarize_prob": [-0.1, 1.1],
     "batch_size": [1, 0, 2.0],
     "epochs": [-1],
+    "optimizer": ["sgd", "LARS", None],
     "lr": [0.0, -1e-3],
+    "warmup_epochs": [-1, 101, 1.5],  # longer than the run
     "schedule": ["linear"],
     "weight_decay": [-1e-4],
+    "momentum": [-0.1, 1.1],
+    "trust_coeff": [0.0],
+    "online_probe_lr": [-0.01],
     "seed": [-1, 1.5, 2**63],
     "device": ["gpu"],
     "cuda_graph": [1, "yes"],
@@ -136,7 +150,9 @@ def test_every_field_is_an_option(capsys):
         (["--mu", "nan"], "mu must be finite"),
         (["--dataset", "imagenet"], "dataset must be one of"),
         (["--colour", "blue"], "unrecognized arguments: --colour"),
-        (["--epoch", "1"], "unrecognized arguments: --epoch"),
+        (["--epoch", "1"], "unrecognized arguments: --epoch 1: did you mean --epochs?"),
+        (["--data_dir=x"], "unrecognized arguments: --data_dir=x: did you mean --data-dir?"),
+        (["--run", "x"], "did you mean --run-dir?"),
         (["--resume"], "--resume needs the --run-dir"),
         (["--sweep", "x.toml", "--run-dir", "x"], "--sweep chooses the folders of its runs itself"),
     ],
@@ -146,6 +162,11 @@ def test_bad_options_end_in_one_clear_line(arguments, message, capsys):
         main(arguments)
     assert stop.value.code == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_run_without_a_folder_gets_one_of_its_own():
+    names = {new_run_dir("shapes") for _ in range(20)}  # in one second, or two
+    assert len(names) == 20 and all(re.fullmatch(r"runs/shapes-\d{8}-\d{6}-[0-9a-f]{6}", name) for name in names)
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ import torch
 from rlpjepa import RectifiedLpJEPA, augment, evaluate, rdmreg_loss
 from rlpjepa.evaluate import extract_features
 from rlpjepa.pretrain import RunError, pretrain
-from rlpjepa.pretrain.run import Run, create_optimizer
+from rlpjepa.pretrain.optimizer import create_optimizer
+from rlpjepa.pretrain.run import Run
 from rlpjepa.train import fast_arithmetic, train, train_step
 
 from .harness import Watched, same, stop_at, train_run
@@ -171,7 +172,7 @@ def test_cuda_views_are_the_cpus(small_data, generator):
         crop, flip, jitter = draws.to(device).split([22, 1, 7], dim=1)
         boxes = augment.crop_boxes(crop, 32, 32)
         pixels = augment.crop_resize_flip(images.to(device).float() / 255, boxes, flip[:, 0] < 0.5)
-        return augment.color_jitter(pixels, jitter, seats.to(device)).cpu()
+        return augment.jitter_colors(pixels, jitter, seats.to(device)).cpu()
 
     different = (views("cuda") - views("cpu")).abs() > 1e-3
     assert different.float().mean() < 1e-3  # a hue may be rounded to the other side of its jump

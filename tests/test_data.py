@@ -178,6 +178,29 @@ def test_damaged_cifar_is_refused(tiny_cifar, tmp_path):
         load_data("cifar100", root)
 
 
+def test_damaged_archive_is_named_with_its_sum(tiny_cifar, tmp_path, monkeypatch):
+    monkeypatch.setattr(CIFAR100, "url", "http://127.0.0.1:9/cifar-100-python.tar.gz")  # nobody listens there
+    (tmp_path / "there").mkdir()
+    archive = tmp_path / "there" / CIFAR100.filename
+    archive.write_bytes(b"half of an archive")
+    said = rf"there.{{0,40}} \(the one that lies there is damaged: MD5 {md5(b'half of an archive')}\)"
+    with pytest.raises(DataError, match=said):
+        load_data("cifar100", tmp_path / "there")
+    (tmp_path / "there" / "cifar-100-python").mkdir()
+    with pytest.raises(DataError, match=said):
+        load_data("cifar100", tmp_path / "there")
+    assert archive.read_bytes() == b"half of an archive"
+
+
+def test_the_folder_of_cifar_itself_may_be_named(tiny_cifar, tmp_path, monkeypatch):
+    _, requests, _ = tiny_cifar
+    data = load_data("cifar100", tmp_path / "there")
+    fetched = len(requests)
+    assert load_data("cifar100", tmp_path / "there" / "cifar-100-python").md5 == data.md5
+    monkeypatch.chdir(tmp_path / "there" / "cifar-100-python")
+    assert load_data("cifar100", ".").md5 == data.md5 and len(requests) == fetched
+
+
 def test_no_network_says_where_to_put_the_archive_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(CIFAR100, "url", "http://127.0.0.1:9/cifar-100-python.tar.gz")  # nobody listens there
     with pytest.raises(DataError, match=r"Put cifar-100-python.tar.gz \(MD5 .*\) into .*there.*'shapes'"):
@@ -204,7 +227,7 @@ def folder(tmp_path):
         for name, color in (("left", (255, 0, 0)), ("right", (0, 0, 255))):
             (tmp_path / part / name).mkdir(parents=True)
             for i in range(n):
-                image = Image.new("RGB", (40 + 10 * i, 64), color)
+                image = Image.new("RGB", (40 + 10 * i, 64 if part == "train" else 66), color)
                 image.save(tmp_path / part / name / f"{i}.{'png' if i else 'bmp'}")
     return tmp_path
 
@@ -221,7 +244,7 @@ def test_folder_crops_the_middle_square(folder):
     image = Image.new("RGB", (96, 32), (0, 0, 255))
     image.paste((255, 0, 0), (32, 0, 64, 32))
     image.save(folder / "test" / "left" / "0.bmp")
-    (folder / "test" / "left" / "1.gif").write_text("not of a format that is read")
+    (folder / "test" / "left" / "1.gif").write_text("not of a format that is read", encoding="utf-8")
     data = load_data("folder", folder)
     assert len(data.test_images) == 4
     assert (data.test_images[0] == torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]).all()
@@ -282,6 +305,63 @@ def test_folder_with_a_damaged_exif_record(folder):
     image.paste((0, 0, 0), (0, 0, 32, 16))
     image.save(folder / "train" / "left" / "turned.png", exif=b"no exif, no exif")
     assert (load_data("folder", folder).train_images[3][:, 17:] == 255).all()
+
+
+def blue_image():
+    return Image.new("RGB", (32, 32), (0, 0, 255))
+
+
+def test_folder_leaves_out_what_systems_leave_and_says_so_once(folder):
+    """JupyterLab's checkpoints, a zip file of macOS, Windows' thumbnails, a photograph that no library here reads."""
+    for name in (".ipynb_checkpoints", "__MACOSX", "left/.ipynb_checkpoints"):
+        (folder / "train" / name).mkdir()
+        blue_image().save(folder / "train" / name / "0.png")
+    for name in ("left/._0.bmp", ".DS_Store", "right/Thumbs.db", "desktop.ini", "right/photo.HEIC", "loose.png"):
+        (folder / "train" / name).write_bytes(b"no image")
+    with pytest.warns(UserWarning) as said:
+        data = load_data("folder", folder)
+    assert data.classes == ("left", "right") and data.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    (said,) = [str(one.message) for one in said if "left out" in str(one.message)]
+    assert said.startswith(f"{folder}: 9 left out ") and "train/.ipynb_checkpoints" in said
+
+
+def test_a_file_that_lies_there_twice_is_named(folder):
+    (folder / "test" / "right" / "copy.png").write_bytes((folder / "train" / "left" / "1.png").read_bytes())
+    with pytest.warns(UserWarning, match="1 of the files lie there more than once: train/left/1.png, test/right/copy"):
+        load_data("folder", folder)
+
+
+def test_folder_that_links_to_itself_is_read_once(folder):
+    (folder / "train" / "left" / "again").symlink_to(folder / "train" / "left", target_is_directory=True)
+    (folder / "train" / "left" / "all").symlink_to(folder, target_is_directory=True)
+    assert len(load_data("folder", folder).train_images) == 6
+
+
+def test_one_class_in_the_spelling_of_two_systems(folder):
+    (folder / "train" / "left").rename(folder / "train" / "caf\u00e9")
+    (folder / "test" / "left").rename(folder / "test" / "cafe\u0301")  # as macOS writes it
+    assert load_data("folder", folder).classes == ("caf\u00e9", "right")
+
+
+def test_transparent_parts_are_white_and_printers_colours_are_kept(folder):
+    (folder / "train" / "left").joinpath("0.bmp").unlink()
+    clear = Image.new("RGBA", (32, 32), (0, 255, 0, 0))  # green, where it can be seen
+    clear.save(folder / "train" / "left" / "0.png")
+    clear.quantize().save(folder / "train" / "left" / "1.png")
+    Image.new("CMYK", (32, 32), (255, 255, 0, 0)).save(folder / "train" / "left" / "2.jpg")  # blue
+    (folder / "train" / "left" / "2.png").unlink()
+    images = load_data("folder", folder).train_images[:3].long()
+    assert (images[:2] == 255).all()
+    assert (images[2, 2] > 200).all() and (images[2, :2] < 60).all()
+
+
+def test_folder_elsewhere_says_what_lies_there(folder):
+    with pytest.raises(DataError, match="train must hold one folder of images per class: .*train holds left, right"):
+        load_data("folder", folder / "train")
+    for path in (folder / "test" / "left").iterdir():
+        path.rename(path.with_suffix(".gif"))
+    with pytest.raises(DataError, match="test must hold one folder .* without: left"):
+        load_data("folder", folder)
 
 
 def test_channel_without_contrast_is_only_centred(folder):

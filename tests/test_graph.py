@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_iter
 
 from rlpjepa import RectifiedLpJEPA
 from rlpjepa.data import _channels
+from rlpjepa.pretrain.optimizer import create_optimizer, learning_rate
 from rlpjepa.pretrain.run import Run, create_objective
 from rlpjepa.train import train_step
 
@@ -25,6 +26,8 @@ from .harness import TINY
 CHANGES = [
     {}, {"p": 2.0}, {"p": 0.5}, {"p": 0.75}, {"rectify": False}, {"direction_size": 4}, {"coordinate_weight": 1.0},
     {"regularizer": "sigreg"}, {"regularizer": "rgg_cf"}, {"regularizer": "none"},
+    {"optimizer": "lars", "warmup_epochs": 1, "interpolation": "bicubic", "solarize_prob": 0.1,
+     "online_probe_lr": 0.01},
     {"cifar_stem": True, "backbone": "resnet18"},
 ]  # fmt: skip
 
@@ -116,7 +119,9 @@ def started(config, folder, objective=None):
 
 
 def state_of(run):
-    return [*run.model.state_dict().values(), run.metrics, run.counter, *(g["lr"] for g in run.optimizer.param_groups)]
+    probe = run.probe.layer.parameters() if run.probe else ()
+    rates = (group["lr"] for group in run.optimizer.param_groups)
+    return [*run.model.state_dict().values(), *probe, run.metrics, run.counter, *rates]
 
 
 @pytest.mark.parametrize("change", CHANGES[:-1], ids=str)
@@ -172,7 +177,8 @@ def test_synchronisations_of_a_step_on_an_imagined_gpu(change, small_data):
             return {"loss": torch.zeros((), requires_grad=True)}
 
         def step():
-            views = data.views(torch.arange(8, device=device))
+            learning_rate(config, torch.zeros((), dtype=torch.int64, device=device), 30)
+            views = data.views(torch.arange(8, device=device), **config.augmentation())
             train_step(lambda x: torch.func.functional_call(network, weights, x), views, forward_only, optimizer)
 
         step()  # what is made once
@@ -203,9 +209,11 @@ def test_synchronisations_of_a_whole_step_without_values(change, small_data):
     data = small_data.to(device)
     objective = create_objective(config, config.target(device), None)
     optimizer = torch.optim.AdamW(model.parameters(), foreach=True)
+    if config.optimizer == "lars":
+        optimizer = create_optimizer(model, config, device)
     for _ in range(2):
         with Counting() as count:
-            views = data.views(torch.arange(8, device=device))
+            views = data.views(torch.arange(8, device=device), **config.augmentation())
             parts = train_step(model, views, objective, optimizer)
         assert count.waits == [] and parts["loss"].is_meta
     assert all(weight.grad.shape == weight.shape for weight in model.parameters())

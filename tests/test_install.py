@@ -71,7 +71,7 @@ def test_elsewhere_it_fetches_and_installs(tmp_path):
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
-    Path(site, "outer.pth").write_text(sysconfig.get_path("purelib"))
+    Path(site, "outer.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     colab = tmp_path / "content"
     colab.mkdir()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {

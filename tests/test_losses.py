@@ -384,8 +384,9 @@ def test_gradient_reaches_z_alone(cloud):
 def test_second_derivative_is_refused_rather_than_wrong(cloud, power):
     z, target, directions = cloud
     loss = rdmreg_loss(z.requires_grad_(), target, directions=directions) ** power + z.square().sum()
+    (slope,) = torch.autograd.grad(loss, z, create_graph=True)
     with pytest.raises(RuntimeError, match="differentiated once only"):
-        torch.autograd.grad(loss, z, create_graph=True)
+        torch.autograd.grad(slope.sum(), z)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -632,12 +633,29 @@ def test_coordinate_remembers_the_quantiles(cloud):
     law, made = RectifiedGeneralizedGaussian(0.0, 1.0, 1.0), {}
     for size in (8, 8, 9, 8):
         coordinate_loss(cloud[0][:size], law)
-        made.setdefault(size, characteristic._memory[law]["quantiles", size])
+        made.setdefault(size, characteristic._memory[law]["_quantiles", size])
     assert len(characteristic._memory[law]) == 2
-    assert all(characteristic._memory[law]["quantiles", size] is made[size] for size in (8, 9))
+    assert all(characteristic._memory[law]["_quantiles", size] is made[size] for size in (8, 9))
 
 
 # --------------------------------------------------------------------------------------------- invariance and the whole
+
+
+def test_two_views_have_the_number_that_they_always_had(generator):
+    z = torch.randn(2, 30, 17, generator=generator, requires_grad=True)
+    losses = invariance_loss(z), (z[0] - z[1]).square().mean()
+    assert torch.equal(*losses) and torch.equal(*(torch.autograd.grad(loss, z)[0] for loss in losses))
+
+
+@pytest.mark.parametrize("views", [2, 3, 5])
+def test_invariance_of_many_views_is_twice_their_variance(generator, views):
+    z = torch.randn(views, 6, 4, dtype=torch.float64, generator=generator, requires_grad=True)
+    losses = invariance_loss(z), 2 * z.var(dim=0).mean()
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, z)[0] for loss in losses))
+    from_their_mean = (z - z.mean(dim=0)).square().mean()
+    torch.testing.assert_close(from_their_mean, losses[0] * (views - 1) / (2 * views))
+    torch.testing.assert_close(objective(z)["loss"], 25 * losses[0])
 
 
 def test_invariance_loss_is_a_mean_of_squares():

@@ -35,7 +35,11 @@ def test_last_layer_ignores_autocast():
         torch.testing.assert_close(*gradients, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "test_byobnet", "mobilenetv3_small_050", "test_convnext", "pixels"])
+BACKBONES = ["resnet18", "test_byobnet", "mobilenetv3_small_050", "test_convnext", "pixels", "test_vit",
+             "test_vit_relpos", "vit_tiny_patch16_224", "swin_s3_tiny_224"]  # fmt: skip
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
 def test_any_backbone_width(backbone):
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -107,9 +111,45 @@ def test_quarter_network_is_timms_with_a_stem_of_its_own():
     assert 1.25e6 < sum(p.numel() for p in model.parameters()) < 1.35e6
 
 
+def pooled(*more):
+    return nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Dropout(), nn.AdaptiveAvgPool2d(1), *more)
+
+
+def test_module_of_ones_own_stays_as_it_was_but_for_the_projector_above_it():
+    own = pooled(nn.Flatten()).train()
+    own[1].eval()  # frozen
+    before, modes = {k: v.clone() for k, v in own.state_dict().items()}, [m.training for m in own.modules()]
+    model = RectifiedLpJEPA(own, dim=4)
+    assert model.backbone is own and [m.training for m in own.modules()] == modes and not own[1].training
+    assert all(torch.equal(before[name], value) for name, value in own.state_dict().items())
+    features, z = model(torch.rand(5, 3, 32, 32))
+    assert features.shape == (5, 6) and z.shape == (5, 4)
+    (z.sum() + features.sum()).backward()
+    assert own[0].weight.grad is not None
+
+
+def test_network_of_timm_for_larger_images_keeps_its_size():
+    vit = timm.create_model("test_vit_relpos", num_classes=0)
+    features, z = RectifiedLpJEPA(vit, dim=4).eval()(torch.zeros(2, 3, 160, 160))
+    assert features.shape == (2, 96) and z.shape == (2, 4)
+
+
+@pytest.mark.parametrize("backbone", ["pixels", "test_byobnet"])
+def test_network_made_in_float64_takes_the_images_that_there_are(float64_by_default, small_data, backbone):
+    model = RectifiedLpJEPA(backbone, dim=4)
+    for z in model(small_data.views(torch.arange(4))[0]):
+        assert z.dtype == torch.float64
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"backbone": pooled()}, r"must return \(images, width\), .* of one image it makes \(1, 6, 1, 1\)"),
+        ({"backbone": pooled(nn.Flatten(0))}, r"of one image it makes \(6,\)"),
+        ({"backbone": nn.LSTM(32, 8)}, "does not take images .*LSTM"),
+        ({"backbone": nn.Identity}, "backbone must be the name of a timm model, or a module, got <class"),
+        ({"backbone": pooled(nn.Flatten()), "channels": (1, 2, 3, 4)}, "channels are for backbones by name"),
+        ({"backbone": pooled(nn.Flatten()), "cifar_stem": True}, "cifar_stem, .* are for backbones by name"),
         ({"backbone": "test_convnext", "channels": (16, 32, 64, 128)}, "'test_convnext' does not take channels"),
         ({"backbone": "pixels", "channels": (16, 32, 64, 128)}, "'pixels' has none, nor channels"),
         ({"channels": (16, 32)}, "channels must be the widths of four stages"),

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 
-from rlpjepa import RectifiedLpJEPA, losses, random_directions
-from rlpjepa.pretrain import parallel
+from rlpjepa import RectifiedLpJEPA, gather, losses, objective, random_directions, rdmreg_loss, sigreg_loss
+from rlpjepa.pretrain import parallel, pretrain
 from rlpjepa.pretrain.run import Run, check_fit, create_objective
 from rlpjepa.pretrain.storage import load_checkpoint, open_run_dir
 from rlpjepa.train import train_step
@@ -50,7 +51,7 @@ def torchrun(*arguments, cwd):
 def run_ranks(function, config, folder):
     """Two ranks that call a function of this module with a configuration."""
     lines = ["from rlpjepa.pretrain import PretrainConfig", "from tests import test_parallel"]
-    (folder / "script.py").write_text("\n".join([*lines, f"test_parallel.{function}({config!r})"]))
+    (folder / "script.py").write_text("\n".join([*lines, f"test_parallel.{function}({config!r})"]), encoding="utf-8")
     return torchrun("script.py", cwd=folder)
 
 
@@ -67,6 +68,19 @@ def some_views():
     return torch.randn(2, 16, 3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
+def gathered_losses(z, rank=None):
+    """Two losses of the whole batch, from one of two processes' share of it or, without a rank, from all of it."""
+    generator = torch.Generator().manual_seed(3)
+    samples = torch.randn(16, 4, dtype=torch.float64, generator=generator).relu()
+    directions = random_directions(6, 4, dtype=torch.float64, generator=generator)
+    everyone, target = z, samples
+    if rank is not None:
+        everyone, target = gather(z, dim=1), gather(samples.view(2, 8, 4)[rank])
+    terms = {"rdmreg": rdmreg_loss(everyone, target, directions=directions)}
+    terms["sigreg"] = sigreg_loss(everyone, directions=directions)
+    return {n: (objective(z, term), torch.autograd.grad(term, z, retain_graph=True)[0]) for n, term in terms.items()}
+
+
 def term_config(name):
     return dataclasses.replace(TINY, dim=4, num_projections=6, **TERMS[name])
 
@@ -77,14 +91,18 @@ class Saving(Watched):
     def save(self):
         super().save()
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "order": self.order}
-        state |= {"counter": self.counter, "generators": [self.generator.get_state(), torch.get_rng_state()]}
+        state |= {
+            "probe": self.probe.layer.state_dict(),
+            "counter": self.counter,
+            "generators": [self.generator.get_state(), torch.get_rng_state()],
+        }
         torch.save(state, f"state{parallel.rank()}-{self.step}.pt")
 
 
 def work(config):
     torch.set_num_threads(1)
-    device, rank = parallel.init(CPU), int(os.environ["RANK"])
-    assert (parallel.rank(), parallel.world_size()) == (rank, 2)
+    (device, started), rank = parallel.init(CPU), int(os.environ["RANK"])
+    assert (parallel.rank(), parallel.world_size(), started) == (rank, 2, True)
     saved = {"first": parallel.broadcast(torch.tensor(float(rank + 5))), "all": parallel.all_gather_object((rank, "x"))}
     saved["mean"] = parallel.average(torch.tensor(float(rank)))
     for name in TERMS:
@@ -96,6 +114,14 @@ def work(config):
         parts = train_step(network, some_views()[:, rank::2], objective, optimizer)
         parts = {part: parallel.average(value) for part, value in parts.items()}
         saved[name] = {"before": before, "after": network.module.state_dict(), "parts": parts}
+    z = some_views().flatten(2)[..., :4].relu()[:, 8 * rank :][:, :8]
+    saved["gathered"] = gathered_losses(z.mT.contiguous().mT.requires_grad_(), rank)
+    (slope,) = torch.autograd.grad(sigreg_loss(gather(z.requires_grad_(), dim=1)), z, create_graph=True)
+    try:
+        torch.autograd.grad(slope.sum(), z)
+    except RuntimeError as error:
+        saved["second derivative"] = str(error)
+    saved["gather"] = [gather(torch.full((1, 2), rank), dim) for dim in (0, 1)]
     saved["refused"] = []
     for field in ("batch_size", "num_projections"):
         try:
@@ -112,11 +138,18 @@ def work(config):
     data = {}
     train_run(config, Path("whole"), begin, kind=Saving)
     saved["batches"] = data[0].batches
-    torch.distributed.barrier()
+    dist.barrier()
     train_run(config, Path("parts"), resume=True)
+    # The group above is the program's own: a run joins it, and it stays. Without one a run starts and stops a group.
+    environment = dict(os.environ)
+    saved["result"], _ = pretrain(dataclasses.replace(config, epochs=0), Path("joined"), progress=False)
+    saved["after"] = [dist.is_initialized(), parallel.average(torch.tensor(float(rank))).item()]
+    dist.destroy_process_group()
+    for seed in (1, 2):
+        pretrain(dataclasses.replace(config, epochs=0, seed=seed), Path(f"alone{seed}"), progress=False)
+        saved["after"].append(dist.is_initialized())
+    saved["environment kept"] = environment == dict(os.environ)
     torch.save(saved, f"rank{rank}.pt")
-    torch.distributed.barrier()
-    parallel.stop()
 
 
 def die(config):
@@ -134,7 +167,7 @@ def die(config):
 def ranks(tmp_path_factory, tiny):
     """The folder in which two ranks did the work above, and what each of them kept."""
     folder = tmp_path_factory.mktemp("ranks")
-    done = run_ranks("work", tiny, folder)
+    done = run_ranks("work", dataclasses.replace(tiny, online_probe_lr=0.01), folder)
     assert done.returncode == 0, done.stderr
     return folder, [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
 
@@ -145,13 +178,33 @@ def ranks(tmp_path_factory, tiny):
 
 def test_one_process_alone(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
+    alone()
+    assert not dist.is_initialized()
+
+
+def test_build_of_torch_that_knows_no_groups(monkeypatch):
+    monkeypatch.delattr(dist, "is_initialized")
+    monkeypatch.setattr(dist, "is_available", lambda: False)
+    alone()
+
+
+def alone():
     x, model = torch.rand(2, 3), nn.Linear(2, 2)
-    assert parallel.init(CPU) == CPU
-    assert (parallel.rank(), parallel.world_size()) == (0, 1) and not torch.distributed.is_initialized()
-    assert parallel.gather(x, dim=0) is x and parallel.average(x) is x and parallel.broadcast(x) is x
+    assert parallel.init(CPU) == (CPU, False) and (parallel.rank(), parallel.world_size()) == (0, 1)
+    assert gather(x) is x and parallel.average(x) is x and parallel.broadcast(x) is x
     assert parallel.all_gather_object(x)[0] is x and parallel.wrap(model, CPU) is model
     check_fit(dataclasses.replace(TINY, batch_size=25), CPU)
-    parallel.stop()
+
+
+def test_group_of_one_that_the_program_has_is_joined_and_stays(monkeypatch, tmp_path, tiny):
+    monkeypatch.setenv("WORLD_SIZE", "2")  # of something else
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        alone()
+        result, _ = pretrain(dataclasses.replace(tiny, epochs=0), tmp_path, progress=False)
+        assert dist.is_initialized() and result["config"]["epochs"] == 0
+    finally:
+        dist.destroy_process_group()
 
 
 def test_synchronised_batchnorm_keeps_the_activations(generator):
@@ -208,6 +261,31 @@ def test_step_of_two_ranks_is_that_of_one(ranks, name):
 
 
 @pytest.mark.slow
+def test_gathered_losses_and_gradients_are_those_of_one_process(ranks):
+    for found in (rank["gather"] for rank in ranks[1]):
+        assert torch.equal(found[0], torch.tensor([[0, 0], [1, 1]]))
+        assert torch.equal(found[1], torch.tensor([[0, 0, 1, 1]]))
+    assert all("differentiated once only" in rank["second derivative"] for rank in ranks[1])
+    whole = gathered_losses(some_views().flatten(2)[..., :4].relu().requires_grad_())
+    for name, (parts, gradient) in whole.items():
+        for k, rank in enumerate(ranks[1]):
+            own_parts, own_gradient = rank["gathered"][name]
+            torch.testing.assert_close(own_parts["regularizer"], parts["regularizer"].detach())
+            # Times two, which DistributedDataParallel's mean over both takes off again.
+            torch.testing.assert_close(own_gradient, 2 * gradient[:, 8 * k :][:, :8])
+        invariance = [rank["gathered"][name][0]["invariance"] for rank in ranks[1]]
+        torch.testing.assert_close(sum(invariance) / 2, parts["invariance"].detach())
+
+
+@pytest.mark.slow
+def test_group_of_the_program_is_joined_and_stays_one_started_here_is_stopped(ranks):
+    one, two = ranks[1]
+    assert one["result"]["config"]["epochs"] == 0 and two["result"] is None
+    for rank in ranks[1]:
+        assert rank["after"] == [True, 0.5, False, False] and rank["environment kept"]
+
+
+@pytest.mark.slow
 def test_ranks_share_every_batch_without_overlap(ranks):
     one, two = (torch.stack(rank["batches"]) for rank in ranks[1])
     assert one.shape == two.shape == (30, 4)  # two epochs of 15 steps
@@ -227,6 +305,7 @@ def test_ranks_hold_the_same_state_but_draw_numbers_of_their_own(ranks, tiny, tm
     for step in LOGGED:
         one, two = (torch.load(folder / f"state{rank}-{step}.pt", weights_only=True) for rank in range(2))
         assert one["counter"] == two["counter"] == step and torch.equal(one["order"], two["order"])
+        assert same(one["probe"], two["probe"])  # gradients are averaged
         assert same(one["model"], two["model"]) and any("running_mean" in name for name in one["model"])
         for a, b in zip(one["optimizer"]["state"].values(), two["optimizer"]["state"].values(), strict=True):
             assert same(a, b)
@@ -272,7 +351,7 @@ def test_command_line_under_torchrun(tmp_path, tiny):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("encoder  ") == done.stdout.count("figure  ") == 1  # one rank reports
     assert load_checkpoint(tmp_path / "run")["step"] == 30
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
     assert len(result["epochs"]) == 2 and result["config"]["p"] == 2
     left = os.listdir(tmp_path / "run")
     assert "figure.png" in left and not any(name.endswith(".part") for name in left)

@@ -15,10 +15,19 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from rlpjepa import RectifiedLpJEPA, evaluate, knn_accuracy, losses, random_directions, sample_rgg
+from rlpjepa import (
+    RectifiedLpJEPA,
+    evaluate,
+    knn_accuracy,
+    losses,
+    make_shapes,
+    random_directions,
+    sample_rgg,
+    two_views,
+)
 from rlpjepa.data import DataError, load_data, load_folder
 from rlpjepa.evaluate import extract_features
-from rlpjepa.pretrain import RunError, pretrain
+from rlpjepa.pretrain import RunError, load_run, pretrain
 from rlpjepa.pretrain.__main__ import main
 from rlpjepa.pretrain.config import REGULARIZERS
 from rlpjepa.pretrain.errors import explained
@@ -225,18 +234,24 @@ def test_sheet_of_features_has_images_of_every_class(tmp_path, light):
 
 @pytest.mark.parametrize("step", [13, 16, 23])  # in the first epoch, at a boundary, in the second epoch
 @pytest.mark.parametrize(
-    "change", [{}, {"schedule": "cosine"}, {"rectify": False}, {"backbone": "test_byobnet"}], ids=str
-)
+    "change",
+    [
+        {}, {"schedule": "cosine"}, {"rectify": False}, {"backbone": "test_byobnet"},
+        {"optimizer": "lars", "lr": 0.03, "warmup_epochs": 1, "grayscale_prob": 0.2, "online_probe_lr": 0.01},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_resumed_run_ends_with_the_same_bits(tmp_path, light, whole, step, change):
     config = dataclasses.replace(light, **change)
     folder, run = (tmp_path / "whole", train_run(config, tmp_path / "whole")) if change else whole
     with pytest.raises(KeyboardInterrupt):
         train_run(config, tmp_path / "parts", stop_at(step))
     assert load_checkpoint(tmp_path / "parts")["step"] == max(s for s in LOGGED if s < step)
-    with (tmp_path / "parts" / "log.jsonl").open("a") as log:
+    with (tmp_path / "parts" / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write('{"step": 27}\n{"step": 2')  # of steps that no checkpoint holds, and half a line
     parts = train_run(config, tmp_path / "parts", resume=True)
-    assert same(run.model.state_dict(), parts.model.state_dict())
+    for one, two in zip(run.learning.values(), parts.learning.values(), strict=True):
+        torch.testing.assert_close(one.state_dict(), two.state_dict(), rtol=0, atol=0)
     assert torch.equal(run.generator.get_state(), parts.generator.get_state())
     assert untimed(run.epochs) == untimed(parts.epochs)
     assert untimed(log_of(folder)) == untimed(log_of(tmp_path / "parts"))
@@ -262,7 +277,9 @@ def test_interrupted_run_says_how_to_go_on_and_ends_with_the_same_result(tmp_pat
     assert re.search(words + r" \(in Python: resume=True\)$", capsys.readouterr().err.strip())
     assert not (tmp_path / "result.json").exists()
     assert main([*arguments_of(tiny, tmp_path), "--resume"]) == 0
-    final, expected = (json.loads((f / "result.json").read_text())["final"] for f in (tmp_path, finished[0]))
+    final, expected = (
+        json.loads((f / "result.json").read_text(encoding="utf-8"))["final"] for f in (tmp_path, finished[0])
+    )
     assert final | {"seconds": 0} == expected | {"seconds": 0}
     out = capsys.readouterr().out
     assert f"encoder   {final['encoder_knn']:.3f}  {final['encoder_probe']:.3f}" in out
@@ -278,14 +295,14 @@ def test_finished_run_resumed_is_evaluated_again_and_not_trained(tmp_path, finis
     after, again = pretrain(tiny, tmp_path, resume=True, progress=False)
     assert same(model.state_dict(), again.state_dict()) and after["epochs"] == before["epochs"]
     assert after["final"] | {"seconds": 0} == before["final"] | {"seconds": 0}
-    assert json.loads((tmp_path / "result.json").read_text()) == after
+    assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8")) == after
     for name in ("checkpoint.pt", "log.jsonl"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_run_stopped_before_its_first_checkpoint_begins_anew(tmp_path, tiny, whole):
     config = dataclasses.replace(tiny, epochs=0)
-    (tmp_path / "log.jsonl").write_text("of a run that was killed before its first checkpoint")
+    (tmp_path / "log.jsonl").write_text("of a run that was killed before its first checkpoint", encoding="utf-8")
     pretrain(config, tmp_path, progress=False)
     assert (tmp_path / "log.jsonl").read_bytes() == b""
 
@@ -414,6 +431,13 @@ def test_killed_twenty_times_ends_with_the_same_bits(tmp_path, small_data):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # what cannot go on
+
+
+@pytest.mark.parametrize("state", [{"epoch": 1, "state_dict": {}}, [1.0]], ids=str)
+def test_checkpoint_of_another_program_is_refused(tmp_path, tiny, state):
+    save_checkpoint(tmp_path, state)
+    with pytest.raises(RunError, match="was written by another program: choose another folder"):
+        pretrain(tiny, tmp_path, resume=True, progress=False)
 
 
 def test_nothing_to_resume(tmp_path, tiny):
@@ -621,7 +645,7 @@ def test_operation_that_a_device_lacks_is_no_fault_of_the_backbone(light):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"backbone": "vit_tiny_patch16_224"}, "backbone 'vit_tiny_patch16_224' does not take these images: .*height"),
+        ({"backbone": "inception_v3"}, "backbone 'inception_v3' does not take these images: .*Kernel size"),
         ({"backbone": "resnet81"}, "backbone must be the name of a timm model, got 'resnet81'"),
         ({"batch_size": 121}, r"batch_size must be at most the number of training images \(120\), got 121"),
         ({"cuda_graph": True}, "cuda_graph is for one process on CUDA, this is 1 on cpu"),
@@ -638,13 +662,41 @@ def test_run_that_cannot_start_leaves_no_folder(tmp_path, tiny, change, message)
     assert not (tmp_path / "run").exists()
 
 
+def test_home_is_known_by_its_sign(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # on Windows
+    monkeypatch.chdir(tmp_path)
+    assert main(["--run-dir=~/ä b", *arguments_of(tiny, "x")[:-2]]) == 0
+    assert (tmp_path / "ä b" / "result.json").exists() and not (tmp_path / "~").exists()
+    assert str(tmp_path / "ä b" / "figure.png") in capsys.readouterr().out
+    assert load_run("~/ä b")[1].dim == tiny.dim
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_default_device_of_the_program_changes_nothing(tmp_path, tiny, finished, device):
+    with torch.device(device):
+        result, model = pretrain(tiny, tmp_path, progress=False)
+        network, _ = load_run(tmp_path)
+        two_views(make_shapes(20, 20).train_images, generator=torch.Generator("cpu"))
+    timed = ("seconds",)
+    first, second = ({k: v for k, v in r["final"].items() if k not in timed} for r in (result, finished[1]))
+    assert first == second and same(model.state_dict(), finished[2].state_dict())
+    assert same(network.state_dict(), finished[2].state_dict())
+
+
+def test_run_is_float32_after_a_float64_default(tmp_path, tiny, float64_by_default):
+    result, model = pretrain(dataclasses.replace(tiny, epochs=1), tmp_path, progress=False)
+    assert {weight.dtype for weight in [*model.parameters(), *load_run(tmp_path)[0].parameters()]} == {torch.float32}
+    assert result["epochs"][0]["loss"] > 0
+
+
 def test_folder_that_was_there_before_stays(tmp_path, tiny):
-    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "notes").write_text("mine", encoding="utf-8")
     with pytest.raises(ValueError, match="backbone"):
         pretrain(dataclasses.replace(tiny, backbone="resnet81"), tmp_path, progress=False)
     with pytest.raises(RunError, match="no checkpoint to resume"):
         pretrain(tiny, tmp_path, resume=True, progress=False)
-    assert (tmp_path / "notes").read_text() == "mine"
+    assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine"
 
 
 def test_what_went_wrong_is_said_though_the_folder_cannot_be_removed(tmp_path, tiny):

@@ -1,7 +1,10 @@
 """The files around the code: environments, pins, pairs of notebooks, README."""
 
+import ast
 import json
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -15,19 +18,38 @@ from .series import NOTEBOOKS, ROOT, all_names, load_script
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 notebooks = pytest.mark.parametrize("name", all_names())
+CODE = ("rlpjepa", "tests", "docs", "notebooks")
 
 
 def test_conda_installs_what_make_installs():
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     by_make = re.search(r"pip install --quiet (.*)", makefile).group(1).replace("'", "")
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     by_conda = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert " ".join(by_conda) == by_make == "--constraint constraints.txt --editable .[notebooks,test,site]"
     assert f"python{PROJECT['project']['requires-python']}" in environment["dependencies"]
+    assert PROJECT["project"]["requires-python"] == ">=3.11,!=3.14.1,<3.15"  # on which the pins install
+    assert "not (3, 11) <= v < (3, 15) or v == (3, 14, 1)" in makefile
+    assert set(PROJECT["project"]["optional-dependencies"]["colab"]) < set(
+        PROJECT["project"]["optional-dependencies"]["notebooks"]
+    )
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(("made_in", "again"), [("elsewhere", True), ("here", False), (None, False)])
+def test_environment_of_a_moved_folder_is_made_again(tmp_path, made_in, again):
+    folder = tmp_path / "a copy of it"
+    (folder / ".venv").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    text = {"elsewhere": str(tmp_path / "original"), "here": str(folder.resolve()), None: ""}[made_in]
+    (folder / ".venv" / ".made").write_text(text, encoding="utf-8")  # empty: made before the folder was kept
+    done = subprocess.run(["make", "-n", "lab"], capture_output=True, cwd=folder, check=True)
+    assert (b"-m venv --clear .venv" in done.stdout) == again
 
 
 def pins():
-    return dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
+    return dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split())
 
 
 def test_every_requirement_is_pinned_within_its_bounds():
@@ -50,6 +72,20 @@ def test_installed_versions_are_the_pins():
         if installed.get(name, version) != version
     }
     assert not wrong
+
+
+def test_every_text_file_is_read_and_written_as_utf8():
+    """Where the system has another encoding, as on Windows, the first é stopped the tests."""
+    bare = []
+    for path in sorted(file for folder in CODE for file in (ROOT / folder).rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and re.search(
+                r"(^open|\.open|read_text|write_text)$", ast.unparse(call.func)
+            ):
+                given = ast.unparse(call)
+                if not re.search(r"encoding=|['\"][rwa]b['\"]|w:gz|(Image|webbrowser|no_proxy)\.open", given):
+                    bare.append(f"{path.relative_to(ROOT)}:{call.lineno} {given}")
+    assert not bare
 
 
 @notebooks
@@ -92,7 +128,7 @@ def test_every_notebook_is_listed_and_has_its_pair():
 
 
 def test_readme_names_only_targets_that_exist():
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
     named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert named <= targets and {"lab", "test", "test-fast", "pretrain"} <= named
@@ -113,26 +149,36 @@ def address(monkeypatch):
 
 def test_address_appears_when_it_is_set_and_only_then(address, tmp_path):
     for name in ("README.md", "CITATION.cff", "pyproject.toml"):
-        (tmp_path / name).write_text((ROOT / name).read_text())
-    before = (tmp_path / "README.md").read_text(), (tmp_path / "CITATION.cff").read_text()
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    before = (
+        (tmp_path / "README.md").read_text(encoding="utf-8"),
+        (tmp_path / "CITATION.cff").read_text(encoding="utf-8"),
+    )
     assert "badge" not in before[0] and "repository-code" not in before[1]
-    pyproject = (tmp_path / "pyproject.toml").read_text()
-    (tmp_path / "pyproject.toml").write_text(pyproject.replace('repository = ""', 'repository = "someone/somewhere"'))
+    pyproject = (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(
+        pyproject.replace('repository = ""', 'repository = "someone/somewhere"'), encoding="utf-8"
+    )
     address.main(tmp_path)
-    assert "github.com/someone/somewhere/actions" in (tmp_path / "README.md").read_text()
-    assert yaml.safe_load((tmp_path / "CITATION.cff").read_text())["repository-code"].endswith("someone/somewhere")
-    (tmp_path / "pyproject.toml").write_text(pyproject)
+    assert "github.com/someone/somewhere/actions" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert yaml.safe_load((tmp_path / "CITATION.cff").read_text(encoding="utf-8"))["repository-code"].endswith(
+        "someone/somewhere"
+    )
+    (tmp_path / "pyproject.toml").write_text(pyproject, encoding="utf-8")
     address.main(tmp_path)
-    assert before == ((tmp_path / "README.md").read_text(), (tmp_path / "CITATION.cff").read_text())
+    assert before == (
+        (tmp_path / "README.md").read_text(encoding="utf-8"),
+        (tmp_path / "CITATION.cff").read_text(encoding="utf-8"),
+    )
 
 
 def test_address_must_be_owner_and_name(address, tmp_path):
-    (tmp_path / "pyproject.toml").write_text('[tool.rlpjepa]\nrepository = "https://example.org"\n')
+    (tmp_path / "pyproject.toml").write_text('[tool.rlpjepa]\nrepository = "https://example.org"\n', encoding="utf-8")
     with pytest.raises(SystemExit, match="owner/name"):
         address.main(tmp_path)
 
 
 def test_citation_is_valid_yaml():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["authors"] == [{"name": "The rlpjepa authors"}]
     assert citation["version"] == PROJECT["project"]["version"]

@@ -13,10 +13,11 @@ import scipy.stats
 import torch
 
 import rlpjepa
-from rlpjepa.data import load_folder
-from rlpjepa.evaluate import extract_features
+from rlpjepa.data import load_folder, make_shapes
+from rlpjepa.evaluate import extract_features, l0_fraction
 from rlpjepa.pretrain import PretrainConfig, RunError, load_run
 from rlpjepa.pretrain.add import add_descriptions, main
+from rlpjepa.pretrain.config import differences
 from rlpjepa.pretrain.describe import describe_features, effective_rank
 from rlpjepa.pretrain.provenance import commit_of
 from rlpjepa.pretrain.storage import load_checkpoint, read_result
@@ -142,13 +143,35 @@ def test_load_run_from_a_result_and_weights_in_half_precision(finished, tmp_path
         torch.testing.assert_close(weight, model.state_dict()[name], rtol=1e-3, atol=1e-5)
 
 
+def test_network_to_take_home_opens_and_answers():
+    (folder,) = (RESULTS / "networks").iterdir()
+    network, config = load_run(folder)
+    assert (config.dataset, config.mu, config.epochs) == ("cifar100", -1, 100)
+    data = make_shapes(20, 200)  # images of another kind than it has learned from
+    z = extract_features(network, data, data.test_images)[1]
+    assert z.isfinite().all() and 0.02 < l0_fraction(z) < 0.4
+    assert network.state_dict()["backbone.bn1.running_var"].std() > 0  # as training left them
+
+
+@pytest.mark.parametrize("run", ["cifar100/rdmreg_p1_mu0_100epochs_seed0", "shapes/lejepa_seed1"])
+def test_z_beside_a_result_is_of_that_run(run):
+    result = json.loads((RESULTS / f"{run}.json").read_text(encoding="utf-8"))
+    with numpy.load(RESULTS / f"{run}_z.npz") as kept:
+        z, index, label, commit = (kept[name] for name in ("z", "index", "label", "commit"))
+    assert commit == result["provenance"]["commit"] and z.shape == (len(index), result["config"]["dim"])
+    share = numpy.mean(z != 0)
+    assert share == pytest.approx(result["final"]["nonzero_fraction"], abs=0.01)
+    if result["config"]["dataset"] == "shapes":
+        assert label.tolist() == make_shapes().test_labels[torch.from_numpy(index.astype(int))].tolist()
+
+
 def test_load_run_refuses_what_is_no_run(tmp_path):
     with pytest.raises(RunError, match="there is no checkpoint"):
         load_run(tmp_path)
     (tmp_path / "weights.pt").write_bytes(b"x")
     with pytest.raises(RunError, match="result.json is not a result file"):
         load_run(tmp_path)
-    (tmp_path / "result.json").write_text('{"config": {}, "final": {}}')
+    (tmp_path / "result.json").write_text('{"config": {}, "final": {}}', encoding="utf-8")
     with pytest.raises(RunError, match="weights.pt is damaged"):
         load_run(tmp_path)
 
@@ -162,7 +185,7 @@ def older(finished, tmp_path, tiny):
     """(folder, descriptions): a result file without them, beside sources to make them from."""
     folder, result, model = finished
     final = {name: value for name, value in result["final"].items() if name not in DESCRIPTIONS}
-    (tmp_path / "result.json").write_text(json.dumps(result | {"final": final}))
+    (tmp_path / "result.json").write_text(json.dumps(result | {"final": final}), encoding="utf-8")
     shutil.copy(folder / "checkpoint.pt", tmp_path)
     torch.save(load_checkpoint(folder)["model"], tmp_path / "weights.pt")
     data = load_folder(tiny.data_dir)
@@ -219,6 +242,7 @@ def test_results_in_the_repository_stay_readable(folder):
     for file in files:
         result = read_result(file)
         config = PretrainConfig(**result["config"])
+        assert differences(result["config"], config) == ""  # options that were unknown then have their defaults
         assert config.epochs == len(result["epochs"])
         assert result["final"]["expected_nonzero_fraction"] == pytest.approx(config.expected_nonzero_fraction())
         assert set(result["provenance"]) >= {"commit", "date", "versions", "hardware", "data_md5"}
@@ -254,5 +278,5 @@ def test_commit_of_somebody_elses_repository_is_not_ours(tmp_path, monkeypatch):
     git("add", ".")
     git("commit", "-m", "now it is theirs")
     assert commit_of(copy) == git("rev-parse", "HEAD")
-    copy.write_text("changed")
+    copy.write_text("changed", encoding="utf-8")
     assert commit_of(copy) == git("rev-parse", "HEAD") + "-dirty"

@@ -24,7 +24,7 @@ from tests.series import FOLDERS, NOTEBOOKS, ROOT, all_names, names  # noqa: E40
 DOCS = ROOT / "docs"
 CHAPTERS = {name: json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")) for name in all_names()}
 CLAIMS = tomllib.loads((NOTEBOOKS / "claims.toml").read_text(encoding="utf-8"))["claim"]
-PAGES = ["index", "claims", "results", "speed", "guide", "notation", "bibliography", "api", "genindex"]
+PAGES = ["index", "claims", "results", "speed", "guide", "compare", "notation", "bibliography", "api", "genindex"]
 chapters = pytest.mark.parametrize("chapter", CHAPTERS)
 pytestmark = pytest.mark.slow
 
@@ -89,7 +89,7 @@ def course():
 
 
 def test_every_page_is_there(site):
-    pages = [*PAGES, "search", "explorer", *(f"notebooks/{stem}" for stem in CHAPTERS)]
+    pages = [*PAGES, "search", "lab", *(f"notebooks/{stem}" for stem in CHAPTERS)]
     assert {f"{name}.html" for name in pages} <= set(site.names)
 
 
@@ -136,7 +136,7 @@ def test_search_knows_the_chapters(site):
 
 
 def test_a_warning_is_an_error(tmp_path):
-    (tmp_path / "index.md").write_text("# A page\n\n[to nowhere](#nowhere)\n")
+    (tmp_path / "index.md").write_text("# A page\n\n[to nowhere](#nowhere)\n", encoding="utf-8")
     sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", "-c", DOCS, tmp_path, tmp_path / "out"]
     done = subprocess.run(sphinx, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0 and "nowhere" in done.stderr
@@ -350,8 +350,8 @@ def test_a_run_can_be_read_off_the_results(site, dataset):
 def test_results_of_another_dataset_are_refused(course, tmp_path, monkeypatch):
     pages = course[1]
     (tmp_path / "cifar100").mkdir()
-    text = (ROOT / "notebooks/results/shapes/pixels.json").read_text()
-    (tmp_path / "cifar100" / "pixels.json").write_text(text)
+    text = (ROOT / "notebooks/results/shapes/pixels.json").read_text(encoding="utf-8")
+    (tmp_path / "cifar100" / "pixels.json").write_text(text, encoding="utf-8")
     monkeypatch.setattr(pages, "RESULTS", tmp_path)
     with pytest.raises(ValueError, match="cifar100/pixels.json is a result on shapes"):
         pages.read_results("cifar100")
@@ -391,7 +391,7 @@ def test_notation_points_at_sections_that_exist(site):
 def test_bibliography_names_what_the_chapter_names(chapter):
     cells = [source(cell) for cell in CHAPTERS[chapter]["cells"] if cell["cell_type"] == "markdown"]
     further = [re.split(r"## Where to read on|\*\*Read on\.\*\*", text)[-1] for text in cells if "ead on" in text]
-    bibliography = " ".join((DOCS / "bibliography.md").read_text().split())
+    bibliography = " ".join((DOCS / "bibliography.md").read_text(encoding="utf-8").split())
     titles = [" ".join(title.split()) for title in re.findall(r"(?<![*\w])\*([^*]+)\*(?!\*)", further[-1])]
     assert titles and not [title for title in titles if f"*{title}*" not in bibliography]
 
@@ -401,7 +401,7 @@ def unaccented(name):
 
 
 def test_bibliography_is_in_order():
-    text = (DOCS / "bibliography.md").read_text()
+    text = (DOCS / "bibliography.md").read_text(encoding="utf-8")
     entries = [" ".join(entry.split()) for entry in re.split(r"^- ", text, flags=re.MULTILINE)[1:]]
     first = [unaccented(re.split(r":| and |,", entry)[0].split()[-1]) for entry in entries]
     assert first == sorted(first) and len(set(entries)) == len(entries)
@@ -413,10 +413,10 @@ def test_bibliography_is_in_order():
 @pytest.mark.parametrize("repository", ["", "someone/somewhere"])
 def test_launch_buttons_come_with_the_address(tmp_path, repository):
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "conf.py").write_text((DOCS / "conf.py").read_text(encoding="utf-8"))
-    project = (ROOT / "pyproject.toml").read_text()
+    (tmp_path / "docs" / "conf.py").write_text((DOCS / "conf.py").read_text(encoding="utf-8"), encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     project = re.sub(r'^repository = ".*"$', f'repository = "{repository}"', project, flags=re.MULTILINE)
-    (tmp_path / "pyproject.toml").write_text(project)
+    (tmp_path / "pyproject.toml").write_text(project, encoding="utf-8")
     options = runpy.run_path(str(tmp_path / "docs" / "conf.py"))["html_theme_options"]
     assert ("launch_buttons" in options) == bool(repository)
     assert options.get("repository_url") == (f"https://github.com/{repository}" if repository else None)

@@ -290,3 +290,10 @@ def test_density_shapes_and_corners():
     assert surface_density(torch.tensor([-1.0]), 0.5) == 1
     for p in (1, 2, math.inf):
         assert torch.equal(surface_density(sample_cone(5, 700, p, generator=seeded()), p), torch.ones(5))
+
+
+def test_density_lies_where_the_points_do():
+    u = torch.tensor([[0.25, 0.25]])
+    with torch.device("meta"):  # the program's default device
+        there = surface_density(u, 0.5)
+    assert torch.equal(there, surface_density(u, 0.5))

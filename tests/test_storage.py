@@ -12,6 +12,7 @@ import torch
 from rlpjepa.pretrain import RunError, holds_run
 from rlpjepa.pretrain.storage import (
     append_line,
+    cut_log,
     load_checkpoint,
     open_run_dir,
     read_result,
@@ -75,8 +76,16 @@ def test_folder_that_holds_a_run_is_refused_unless_resumed_and_left_unlocked(tmp
     open_run_dir(tmp_path, resume=True).release()
 
 
+def test_a_result_without_its_checkpoint_is_not_written_over(tmp_path):
+    (tmp_path / "result.json").write_text("{}", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(RunError, match="holds the result of a run, which would be lost: choose another folder"):
+            open_run_dir(tmp_path, resume=False)
+    open_run_dir(tmp_path, resume=True).release()
+
+
 def test_folder_that_cannot_be_made_or_written(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     folders = [tmp_path / "file", tmp_path / "file" / "run"]
     if sys.platform == "linux":
         folders.append(Path("/proc/self"))  # which not even root can write
@@ -122,6 +131,16 @@ def test_content_is_on_disk_before_it_takes_the_old_ones_place(tmp_path, monkeyp
     assert calls == ["fsync", "replace"]
 
 
+def test_log_is_cut_back_and_half_a_line_is_none(tmp_path):
+    """Cut in its middle and written on, the zeros and the garbage that a crash leaves, a line of something else."""
+    whole = [b'{"step": 10, "loss": 1.5}\n', b'{"step": 20, "loss": 1.25}\n']
+    broken = [b'{"step": 12, "lo{"step": 15}\n', b"\0\0\0\0\n", b"\xff\xfe\n", b"[]\n", b"3\n", b"\n", b'{"loss": 1}\n']
+    late = [b'{"step": 30}\n', b'{"step": 1']
+    (tmp_path / "log.jsonl").write_bytes(b"".join([whole[0], *broken, whole[1], *late]))
+    cut_log(tmp_path / "log.jsonl", 20)
+    assert (tmp_path / "log.jsonl").read_bytes() == b"".join(whole)
+
+
 @pytest.mark.parametrize("write", [write_atomically, append_line])
 def test_write_into_a_missing_folder_is_an_error_of_the_run(tmp_path, write):
     with pytest.raises(RunError, match="file.txt cannot be written: .*No such file"):
@@ -131,9 +150,14 @@ def test_write_into_a_missing_folder_is_an_error_of_the_run(tmp_path, write):
 def test_result_is_written_a_key_a_line_and_a_list_of_numbers_on_one(tmp_path):
     result = {"config": {"dim": 8}, "epochs": [{"loss": 1.5}], "final": {"edges": [0.0, 1.5, -2.0], "name": "[1,\n 2]"}}
     write_result(tmp_path / "result.json", result)
-    lines = (tmp_path / "result.json").read_text().splitlines()
+    lines = (tmp_path / "result.json").read_text(encoding="utf-8").splitlines()
     assert '  "edges": [0.0, 1.5, -2.0],' in lines and len(lines) == 14
     assert read_result(tmp_path / "result.json") == result
+
+
+def test_result_with_the_mark_of_windows_editors_is_read(tmp_path):
+    (tmp_path / "one.json").write_text('{"config": {}, "final": {}}', encoding="utf-8-sig")
+    assert read_result(tmp_path / "one.json") == {"config": {}, "final": {}}
 
 
 @pytest.mark.parametrize(

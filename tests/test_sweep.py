@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,7 +34,7 @@ def plan(base, tmp_path, monkeypatch):
 
     def write(text):
         lines = [f"{name} = {json.dumps(value)}" for name, value in defaults.items()]
-        (tmp_path / "plans" / "first.toml").write_text("\n".join(["[defaults]", *lines, text]))
+        (tmp_path / "plans" / "first.toml").write_text("\n".join(["[defaults]", *lines, text]), encoding="utf-8")
         return tmp_path / "plans" / "first.toml"
 
     return write
@@ -56,8 +58,13 @@ def test_options_come_from_the_run_before_the_defaults_and_from_the_caller_befor
     assert runs["a-1_2.b+"] == dataclasses.replace(other, epochs=7, seed=3)
 
 
+def test_file_with_the_mark_of_windows_editors(tmp_path):
+    (tmp_path / "sweep.toml").write_text("[plain]\n", encoding="utf-8-sig")
+    assert read_sweep(tmp_path / "sweep.toml") == {"plain": PretrainConfig()}
+
+
 def test_file_without_defaults(tmp_path):
-    (tmp_path / "sweep.toml").write_text("[plain]\n[other]\nseed = 1\n")
+    (tmp_path / "sweep.toml").write_text("[plain]\n[other]\nseed = 1\n", encoding="utf-8")
     assert read_sweep(tmp_path / "sweep.toml") == {"plain": PretrainConfig(), "other": PretrainConfig(seed=1)}
 
 
@@ -99,6 +106,16 @@ def test_sweep_is_not_for_torchrun(plan, monkeypatch, capsys):
 # its runs
 
 
+def test_the_papers_recipe_runs_from_end_to_end_on_a_small_network(tmp_path, tiny, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = shutil.copy(Path(__file__).parents[1] / "notebooks" / "results" / "cifar100" / "paper.toml", tmp_path)
+    small = {"backbone": "test_byobnet", "cifar_stem": False, "dim": 8, "num_projections": 8, "batch_size": 8}
+    small |= {"epochs": 1, "warmup_epochs": 1, "dataset": "folder", "data_dir": tiny.data_dir, "device": "cpu"}
+    assert run_sweep(file, small) == 0
+    result = read(next(tmp_path.glob("paper_*.json")))
+    assert result["config"]["optimizer"] == "lars" and 0 <= result["final"]["online_probe"] <= 1
+
+
 def test_runs_are_done_once_and_leave_their_results_beside_the_file(plan, base, tmp_path, capsys):
     file = plan("[one]\n[two]\nmu = -1.0\n")
     assert main(["--sweep", str(file), "--epochs", "0"]) == 0  # given here, it comes before the file's 2
@@ -108,11 +125,11 @@ def test_runs_are_done_once_and_leave_their_results_beside_the_file(plan, base, 
         expected = dataclasses.replace(base, epochs=0, mu=mu, data_dir=None)
         assert PretrainConfig(**result["config"]) == expected and result["epochs"] == []
         assert result == read(tmp_path / "runs" / "first" / name / "result.json")
-        assert file.with_name(f"{name}.json").read_text().count("\n") > 20  # for people to read, too
+        assert file.with_name(f"{name}.json").read_text(encoding="utf-8").count("\n") > 20  # for people to read, too
     out = capsys.readouterr().out
     assert out.index("one\n") < out.index("(Eq. 11: 0.500)") < out.index("two\n")
 
-    with file.open("a") as more:
+    with file.open("a", encoding="utf-8") as more:
         more.write("[three]\nseed = 1\n")
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in file.parent.glob("*.json")}
     options = {"device": "auto", "checkpoint_seconds": 5.0, "cuda_graph": False}  # which do not change the numbers
@@ -152,13 +169,13 @@ def test_result_of_another_configuration_or_none_is_refused_before_anything_runs
         ),
         ('{"config": 3}', "is not a result file"),
     ):
-        file.with_name("one.json").write_text(content)
+        file.with_name("one.json").write_text(content, encoding="utf-8")
         with pytest.raises(RunError, match=message):
             run_sweep(file)
         assert main(["--sweep", str(file)]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
-        assert file.with_name("one.json").read_text() == content and not (tmp_path / "runs").exists()
+        assert file.with_name("one.json").read_text(encoding="utf-8") == content and not (tmp_path / "runs").exists()
 
 
 def test_run_that_fails_does_not_stop_the_others(plan, tmp_path, capsys):

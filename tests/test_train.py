@@ -9,7 +9,8 @@ from torch import nn
 
 from rlpjepa import RectifiedLpJEPA, load_data
 from rlpjepa.data import unlabelled
-from rlpjepa.pretrain.run import create_objective, create_optimizer, learning_rate
+from rlpjepa.pretrain.optimizer import create_optimizer, learning_rate
+from rlpjepa.pretrain.run import create_objective
 from rlpjepa.train import has_fast_bfloat16, train, train_step
 
 from .harness import TINY, Recorded, same, train_run

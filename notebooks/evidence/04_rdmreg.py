@@ -38,7 +38,7 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     if not os.path.isdir("series"):
         subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{REPOSITORY}.git", "series"], check=True)
     os.chdir("series/notebooks")
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..", "timm", "filelock"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
 # %%
 import json

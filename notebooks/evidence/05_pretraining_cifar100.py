@@ -36,7 +36,7 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     if not os.path.isdir("series"):
         subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{REPOSITORY}.git", "series"], check=True)
     os.chdir("series/notebooks")
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..", "timm", "filelock"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
 # %%
 import json
@@ -56,7 +56,7 @@ torch.set_num_threads(1)
 
 def read_results(folder):
     """{name: content} of the result files in a folder."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))}
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*.json"))}
 
 
 def print_table(results, rows):
@@ -180,7 +180,7 @@ for p in (1, 2):
 five = {(p, mu): real[f"rdmreg_p{p}_mu{mu}_5epochs_seed0"] for p in (1, 2) for mu in (-3, -2, -1, 0, 1)}
 zeros = {pair: 1 - result["final"]["nonzero_fraction"] for pair, result in five.items()}
 same = [real[f"rdmreg_p1_mu0_5epochs_seed{seed}"]["final"] for seed in range(3)]
-published = json.loads((RESULTS / "published" / "tradeoff.json").read_text())["curves"]
+published = json.loads((RESULTS / "published" / "tradeoff.json").read_text(encoding="utf-8"))["curves"]
 curves = {p: (published[f"p = {p}"]["zeros"], published[f"p = {p}"]["accuracy"]) for p in (1, 2)}
 probe = {pair: result["final"]["encoder_probe"] for pair, result in five.items()}
 mild = [probe[p, mu] for p, mu in probe if zeros[p, mu] < 0.985]

@@ -35,7 +35,7 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     if not os.path.isdir("series"):
         subprocess.run(["git", "clone", "--depth=1", f"https://github.com/{REPOSITORY}.git", "series"], check=True)
     os.chdir("series/notebooks")
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..", "timm", "filelock"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
 # %%
 import json
@@ -76,7 +76,7 @@ check("05.1", at_zero, at_best_constant, at_zero_mu_minus_2)
 
 # %% tags=["solution"]
 law = RectifiedGeneralizedGaussian(-3.0, unit_variance_scale(2.0), 2.0)
-ended = json.loads((RESULTS / "shapes" / "rdmreg_p2_mu-3_seed0.json").read_text())
+ended = json.loads((RESULTS / "shapes" / "rdmreg_p2_mu-3_seed0.json").read_text(encoding="utf-8"))
 print(f"z = 0 at p = 2, mu = -3: {125 * (law.variance + law.mean**2):.4f}; the run ended at ", end="")
 print(f"{ended['epochs'][-1]['loss']:.4f}, with {ended['final']['dead_fraction']:.0%} of its coordinates dead")
 
@@ -204,7 +204,7 @@ check("05.6", wake)
 
 # %% tags=["solution"]
 print("  mu  seed  penalty     dead  non-zero    kNN  probe  objective")
-for one in json.loads((RESULTS / "experiments" / "wake.json").read_text()):
+for one in json.loads((RESULTS / "experiments" / "wake.json").read_text(encoding="utf-8")):
     end, setting = one["final"], one["config"]
     print(
         f"{setting['mu']:4}  {setting['seed']:4}  {one['penalty_weight']:7}     {end['dead_fraction']:.2f}"

@@ -53,7 +53,8 @@ def projected_characteristic_function(distribution, directions, t):
     size, t = directions.abs(), t.double()
     step = size.max().clamp_min(torch.finfo(size.dtype).tiny) / KNOTS
     c = torch.arange(KNOTS + 1, device=directions.device) * step.double()
-    rest = special.interpolate(table, c.unsqueeze(-1) * ((t / deviation * ((len(table) - 1) / REACH))))  # (KNOTS + 1, K)
+    knots = t * deviation / REACH * (len(table) - 1)  # where t lies in the table
+    rest = special.interpolate(table, c.unsqueeze(-1) * knots)  # (KNOTS + 1, K)
     # A direction's sum over coordinates is one over knots, once each coordinate is shared out to its two neighbours.
     logs, phases = [], []
     for c, sign in zip((size / step).split(BLOCK), directions.sign().split(BLOCK), strict=True):
@@ -76,7 +77,7 @@ REACH = 8  # standard deviation times the t where the table ends
 
 
 def _tabulate(distribution, knots=8192):
-    """log φ(t) − i mean t + variance t² / 2 at equally spaced t from 0 to 8 / standard deviation, by quadrature over the density."""
+    """log φ(t) − i mean t + variance t² / 2 at equally spaced t from 0 to REACH / standard deviation, by quadrature."""
     law = type(distribution)(*(v.double().reshape(()) for v in (distribution.loc, distribution.scale, distribution.p)))
     whole = law.support is constraints.real
     start = law.loc if whole else law.loc.clamp_min(0)
@@ -120,17 +121,17 @@ _memory = weakref.WeakKeyDictionary()
 def remembered(distribution, function, *args):
     """function(distribution, *args), computed once, and again when a parameter of the distribution was changed.
 
-    A compiled function does not see such a change by itself.
+    What is compiled looks for changes when it is compiled, and not when it runs.
     """
-    known = _memory.setdefault(distribution, {})
-    if not torch.compiler.is_compiling():
-        tensors = distribution.loc, distribution.scale, distribution.p
-        state = [(id(tensor), version(tensor)) for tensor in tensors]
-        if known.get("state") != state:
-            known.clear()
-            known["state"] = state
-    key = (function.__name__, *args)
-    if key not in known:
+    known, key = _memory.setdefault(distribution, {}), (function.__name__, *args)
+    parameters = distribution.loc, distribution.scale, distribution.p
+    state = _state(*parameters)
+    if key not in known or known[key][0] != state:
         with torch.inference_mode(False), torch.no_grad():
-            known[key] = function(distribution, *args)
-    return known[key]
+            known[key] = state, function(distribution, *args), parameters  # which are held, or their ids would be free
+    return known[key][1]
+
+
+@torch.compiler.assume_constant_result
+def _state(*tensors):
+    return str([(id(tensor), version(tensor)) for tensor in tensors])

@@ -52,9 +52,7 @@ class sliced_distance(torch.autograd.Function):
     @staticmethod
     def vmap(info, in_dims, *inputs):
         """One after another: each is a large sort by itself."""
-        each = [
-            [x] * info.batch_size if dim is None else x.unbind(dim) for x, dim in zip(inputs, in_dims, strict=True)
-        ]
+        each = [[x] * info.batch_size if dim is None else x.unbind(dim) for x, dim in zip(inputs, in_dims, strict=True)]
         values, gradients = zip(*(sliced_distance(*one) for one in zip(*each, strict=True)), strict=True)
         return (torch.stack(values), torch.stack(gradients)), (0, 0)
 

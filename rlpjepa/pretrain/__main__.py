@@ -3,7 +3,9 @@
 import argparse
 import dataclasses
 import datetime
+import difflib
 import os
+import secrets
 import sys
 import webbrowser
 from pathlib import Path
@@ -38,7 +40,18 @@ def parse_arguments(arguments=None):
         help="do all runs of a TOML file, one table of options each, [defaults] for all; results go beside the file, "
         "finished runs are skipped, interrupted ones go on; options given here override the file's",
     )  # fmt: skip
-    return parser, parser.parse_args(arguments)
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options = ["--" + field.name.replace("_", "-") for field in dataclasses.fields(PretrainConfig)]
+        near = difflib.get_close_matches(unknown[0].split("=")[0], [*options, "--run-dir", "--resume", "--sweep"], 1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return parser, given
+
+
+def new_run_dir(dataset):
+    """A name in runs/ for a new run: its time, and letters of its own, as several may start in one second."""
+    return f"runs/{dataset}-{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def main(arguments=None):
@@ -59,7 +72,7 @@ def main(arguments=None):
             config = PretrainConfig(**options)
         except ValueError as error:
             parser.error(str(error))
-        run_dir = Path(run_dir or f"runs/{config.dataset}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+        run_dir = Path(run_dir or new_run_dir(config.dataset)).expanduser()
         result, _ = pretrain(config, run_dir, resume=resume)
     except KeyboardInterrupt:
         return 130

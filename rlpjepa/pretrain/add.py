@@ -33,7 +33,7 @@ def add_descriptions(result_file, source, data_dir=None):
             by more than a thousandth.
         DataError: if the data is missing or damaged.
     """
-    result_file, source = Path(result_file), Path(source)
+    result_file, source = Path(result_file).expanduser(), Path(source).expanduser()
     result = read_result(result_file)
     try:
         config, final = PretrainConfig(**result["config"]), result["final"]

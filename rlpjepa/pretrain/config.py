@@ -14,6 +14,8 @@ from ..numerics.arguments import SHAPE
 from .errors import RunError
 
 REGULARIZERS = ("rdmreg", "rgg_cf", "sigreg", "none")
+SHARES = ("brightness", "contrast", "saturation", "color_jitter_prob", "grayscale_prob", "solarize_prob")
+AUGMENTATION = ("crop_min_scale", "interpolation", "hue", *SHARES)
 
 
 def _option(default, text):
@@ -56,11 +58,27 @@ class PretrainConfig:
     coordinate_weight: float = _option(
         0.0, "weight of matching each coordinate to the target's quantiles (125 alpha in chapter 05)"
     )
+    crop_min_scale: float = _option(0.08, "smallest share of an image's area that a crop covers")
+    interpolation: str = _option("bilinear", "how crops are stretched to full size: bilinear or bicubic")
+    brightness: float = _option(0.4, "brightness changes by a factor from 1 - brightness to 1 + brightness")
+    contrast: float = _option(0.4, "as brightness")
+    saturation: float = _option(0.4, "as brightness")
+    hue: float = _option(0.1, "turns of the colour circle, at most, in either direction")
+    color_jitter_prob: float = _option(1.0, "probability that these four change")
+    grayscale_prob: float = _option(0.0, "probability that a view is made grey")
+    solarize_prob: float = _option(0.0, "probability that a view is solarized: values from one half on are inverted")
     batch_size: int = _option(256, "images per step, two views each; a last, shorter batch is dropped")
     epochs: int = _option(100, "passes over the training images; 0 evaluates the network as it was initialised")
-    lr: float = _option(1e-3, "AdamW's learning rate")
-    schedule: str = _option("constant", "learning rate over the run: constant, or cosine (down to zero)")
-    weight_decay: float = _option(1e-4, "AdamW's weight decay")
+    optimizer: str = _option("adamw", "adamw, or lars (clipped; biases and norms without weight decay and adaptation)")
+    lr: float = _option(1e-3, "learning rate, after the warm-up")
+    warmup_epochs: int = _option(0, "epochs in which the learning rate grows, step by step, in a line from 3e-5 to lr")
+    schedule: str = _option("constant", "learning rate after the warm-up: constant, or cosine (down to zero)")
+    weight_decay: float = _option(1e-4, "weight decay")
+    momentum: float = _option(0.9, "LARS's momentum")
+    trust_coeff: float = _option(0.001, "LARS's trust coefficient")
+    online_probe_lr: float = _option(
+        0.0, "learning rate of a linear classifier of the encoder's features that learns beside the network; 0: none"
+    )
     seed: int = _option(0, "seed of everything random in the run")
     device: str = _option("auto", "auto (CUDA if there is one, else CPU), cpu, cuda or mps")
     cuda_graph: bool = _option(False, "on CUDA, launch a step's kernels as one CUDA graph")
@@ -82,6 +100,8 @@ class PretrainConfig:
                 require(field.name, math.isfinite(value), "finite")
         require("dataset", self.dataset in DATASETS, f"one of {', '.join(DATASETS)}")
         require("regularizer", self.regularizer in REGULARIZERS, f"one of {', '.join(REGULARIZERS)}")
+        require("interpolation", self.interpolation in ("bilinear", "bicubic"), "bilinear or bicubic")
+        require("optimizer", self.optimizer in ("adamw", "lars"), "adamw or lars")
         require("schedule", self.schedule in ("constant", "cosine"), "constant or cosine")
         require("device", self.device in ("auto", "cpu", "cuda", "mps"), "auto, cpu, cuda or mps")
         require("stem_stride", self.stem_stride in (1, 2), "1 or 2")
@@ -90,15 +110,21 @@ class PretrainConfig:
         good = len(widths) == 4 and all(type(width) is int and width >= 1 for width in widths)
         require("channels", good, "four positive integers")
         require("p", SHAPE.check(self.p), f"in {SHAPE}")
-        require("lr", self.lr > 0, "positive")
+        require("crop_min_scale", 0 < self.crop_min_scale <= 1, "above 0 and at most 1")
+        require("hue", 0 <= self.hue <= 0.5, "from 0 to 0.5")
+        for name in ("momentum", *SHARES):
+            require(name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        for name in ("lr", "trust_coeff"):
+            require(name, getattr(self, name) > 0, "positive")
         for name in ("dim", "num_projections"):
             require(name, getattr(self, name) >= 1, "at least 1")
         size = self.direction_size
         require("direction_size", size is None or 1 <= size <= self.dim, f"from 1 to dim ({self.dim})")
         require("batch_size", self.batch_size >= 2, "at least 2: BatchNorm and the loss compare images with each other")
         weights = ("weight_decay", "invariance_weight", "regularizer_weight", "coordinate_weight")
-        for name in ("epochs", "seed", "checkpoint_seconds", *weights):
+        for name in ("epochs", "online_probe_lr", "seed", "checkpoint_seconds", *weights):
             require(name, getattr(self, name) >= 0, "at least 0")
+        require("warmup_epochs", 0 <= self.warmup_epochs <= self.epochs, f"from 0 to epochs ({self.epochs})")
         require("seed", self.seed < 2**63, "less than 2**63")
 
     @property
@@ -106,7 +132,7 @@ class PretrainConfig:
         """Whether the target is rectified: as the projector is, unless the configuration says otherwise."""
         return self.rectify if self.rectify_target is None else self.rectify_target
 
-    def target(self, device=None, dtype=torch.float32):
+    def target(self, device="cpu", dtype=torch.float32):
         """The distribution that each coordinate of z is to follow: a `RectifiedGeneralizedGaussian`, or the
         `GeneralizedGaussian` before rectification, with parameters on the device.
         """
@@ -114,9 +140,15 @@ class PretrainConfig:
         loc, scale = (torch.full((), v, dtype=dtype, device=device) for v in (self.mu, unit_variance_scale(self.p)))
         return distribution(loc, scale, self.p)
 
+    def augmentation(self):
+        """The options of `rlpjepa.augment.draw_views`."""
+        return {name: getattr(self, name) for name in AUGMENTATION}
+
     def network(self, weights=None):
-        """The network: a `RectifiedLpJEPA` on the CPU, with fresh weights or those of a state dict."""
-        model = RectifiedLpJEPA(self.backbone, self.dim, self.rectify, self.cifar_stem, self.stem_stride, self.channels)
+        """The network: a `RectifiedLpJEPA` on the CPU in float32, with fresh weights or those of a state dict."""
+        options = (self.backbone, self.dim, self.rectify, self.cifar_stem, self.stem_stride, self.channels)
+        with torch.device("cpu"):  # whatever the program's default device and dtype are
+            model = RectifiedLpJEPA(*options).float()
         if weights:
             model.load_state_dict(weights)
         return model
@@ -126,7 +158,7 @@ class PretrainConfig:
         if self.coordinate_weight or (self.regularizer in ("rdmreg", "rgg_cf") and self.regularizer_weight):
             return self.target(dtype=torch.float64)
         normal = self.regularizer == "sigreg" and self.regularizer_weight
-        return GeneralizedGaussian(*torch.tensor([0.0, 1.0], dtype=torch.float64), 2) if normal else None
+        return GeneralizedGaussian(*torch.tensor([0.0, 1.0], dtype=torch.float64, device="cpu"), 2) if normal else None
 
     def expected_nonzero_fraction(self):
         """Eq. 11's closed form for the target, per coordinate; None where no term of the loss has a rectified one."""

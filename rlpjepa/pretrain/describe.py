@@ -20,7 +20,7 @@ def describe_features(z, config):
     """
     active, dim = z != 0, z.shape[1]
     counts, width = active.sum(dim=1), max(1, dim // 64)
-    edges = torch.arange(0, dim + width + 1, width)
+    edges = torch.arange(0, dim + width + 1, width, device="cpu")
     images = torch.bincount(counts.cpu() // width, minlength=len(edges) - 1)
     return {
         "histogram": _histogram(z[active].cpu().double(), z.numel(), config.aim()),
@@ -32,13 +32,13 @@ def describe_features(z, config):
 
 def _histogram(values, total, target):
     if target is not None:  # to where a thousandth of the positive values is left, and as far on the other side
-        tail = 0.001 * target.survival(torch.zeros((), dtype=torch.float64))
+        tail = 0.001 * target.survival(torch.zeros((), dtype=torch.float64, device="cpu"))
         right = target._quantile(1 - tail, tail).item()
         left = 2 * target.loc.item() - right if isinstance(target, GeneralizedGaussian) else 0.0
     else:
         left, right = (values.min().item(), values.max().item()) if len(values) else (0.0, 1.0)
     right = right if left < right < math.inf else left + 1
-    edges = torch.linspace(left, right, BINS + 1, dtype=torch.float64)
+    edges = torch.linspace(left, right, BINS + 1, dtype=torch.float64, device="cpu")
     width = (edges[1] - edges[0]).item()
     density = torch.histogram(values, edges).hist / total / width
     wanted = None if target is None else (-target.survival(edges).diff() / width).tolist()

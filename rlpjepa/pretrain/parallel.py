@@ -3,11 +3,12 @@
 (Without the ``--`` torchrun takes ``--p`` for an option of its own.)
 
 Every process (rank) holds the network and an equal share of each batch. Three things make N ranks compute what one
-would: DistributedDataParallel averages the gradients, `gather` shows every rank the features of the whole batch (with
-gradients: a feature is moved by every rank's directions), and each rank draws its own share of directions and target
-samples, so that the work per rank does not grow with their number.
+would: DistributedDataParallel averages the gradients, `losses.gather` shows every rank the features of the whole batch
+(with gradients: a feature is moved by every rank's directions), and each rank draws its own share of directions and
+target samples, so that the work per rank does not grow with their number.
 """
 
+import itertools
 import os
 
 import torch
@@ -15,27 +16,39 @@ import torch.distributed as dist
 
 
 def init(device):
-    """Join the other ranks if torchrun started this process; returns this rank's device."""
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+    """Join the other ranks: those of the group that this program has, else those that torchrun started beside this one.
+
+    Returns:
+        (device, started): this rank's device (in a group of the program's own, CUDA means its current device), and
+        whether the group was started here, and so is to be stopped here.
+    """
+    started = not has_group() and int(os.environ.get("WORLD_SIZE", 1)) > 1
+    if started:
         if device.type == "cuda":
             device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(device)
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return device
+        # With keys of its own: those of a group that has ended are still in the store, and would be taken for new.
+        store, rank, size = next(dist.rendezvous("env://"))
+        store = dist.PrefixStore(f"rlpjepa {next(_groups)}", store)
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+    return device, started
 
 
-def stop():
-    """Leave the group."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
+_groups = itertools.count()  # that were started here, the same on every rank
+
+
+def has_group():
+    """Whether this process is in a group. (Not every build of torch can be in one.)"""
+    return dist.is_available() and dist.is_initialized()
 
 
 def rank():
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if has_group() else 0
 
 
 def world_size():
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return dist.get_world_size() if has_group() else 1
 
 
 def wrap(model, device):
@@ -52,27 +65,6 @@ def synchronise_batchnorm(model):
     from timm.layers import convert_sync_batchnorm  # torch's own would lose the activations in timm's BatchNormAct2d
 
     return convert_sync_batchnorm(model)
-
-
-def gather(x, dim):
-    """The ranks' tensors one after the other along dim, with gradients for all of them."""
-    return x if world_size() == 1 else torch.cat(_Gather.apply(x).unbind(), dim)
-
-
-class _Gather(torch.autograd.Function):
-    """The ranks' tensors, stacked. (torch.distributed.nn's all_gather garbles gradients that are not contiguous.)"""
-
-    @staticmethod
-    def forward(ctx, x):
-        parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(world_size())]
-        dist.all_gather(parts, x.contiguous())
-        return torch.stack(parts)
-
-    @staticmethod
-    def backward(ctx, grad):
-        grad = grad.contiguous()
-        dist.all_reduce(grad)  # every rank's loss pulls at every feature
-        return grad[rank()]
 
 
 def average(x):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import shutil
 import sys
 import time
@@ -28,8 +27,11 @@ from .config import PretrainConfig, differences, read_network  # noqa: F401 (the
 from .cuda_graph import StepGraph
 from .describe import describe_features
 from .errors import RunError, explained, is_out_of_memory
+from .online_probe import OnlineProbe
+from .optimizer import create_optimizer, set_learning_rate
 from .storage import (
     append_line,
+    cut_log,
     load_checkpoint,
     load_tensors,
     open_run_dir,
@@ -56,8 +58,12 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
             with the same weights, bit for bit, as one that was never interrupted.
         progress: show a progress bar.
 
+    Under torchrun its processes share the run. In a program that has a process group (torch.distributed's default one)
+    all processes of that group call this and share it, and the group stays.
+
     Returns:
-        (result, model): the content of ``result.json`` (config, provenance, epochs, final) and the trained network.
+        (result, model): the content of ``result.json`` (config, provenance, epochs, final; None but for the first of
+        several processes) and the trained network.
 
     Raises:
         ValueError: if the device is not there, or the configuration does not fit it, the data or the backbone.
@@ -72,10 +78,10 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         >>> sorted(result)
         ['config', 'epochs', 'final', 'provenance']
     """
-    device, lock = parallel.init(choose_device(config.device)), None
+    (device, started), lock = parallel.init(choose_device(config.device)), None
     try:
         # One process writes. The others join in the work and stop when training ends.
-        run_dir = Path(run_dir)
+        run_dir = Path(run_dir).expanduser()
         is_new = not run_dir.exists()
         if parallel.rank() == 0:
             lock = open_run_dir(run_dir, resume)
@@ -100,7 +106,8 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
                 except KeyboardInterrupt:
                     print(f"\n{run.how_to_go_on()}", file=sys.stderr)
                     raise
-        parallel.stop()  # not after an error: the other ranks may be waiting, and torchrun ends them
+        if started:  # not after an error: the other ranks may be waiting, and torchrun ends them
+            torch.distributed.destroy_process_group()
         return result, run.model
     finally:
         if lock:
@@ -133,6 +140,11 @@ class Run:
         self.generator = torch.Generator(self.device).manual_seed(config.seed + 1_000_003 * parallel.rank())
         self.optimizer = create_optimizer(self.model, config, self.device)
         self.objective = create_objective(config, config.target(self.device), self.generator)
+        self.probe, self.learning = None, {"model": self.model, "optimizer": self.optimizer}
+        if config.online_probe_lr:
+            width, classes = self.model.projector[0].in_features, len(self.data.classes)
+            self.probe = OnlineProbe(width, classes, config, self.device)
+            self.learning |= {"probe": self.probe.layer, "probe_optimizer": self.probe.optimizer}
         # On the device, where the step reads and moves them: the number of the step, the epoch's order, and metrics.
         log_every = LOG_EVERY * (5 if self.device.type == "cuda" else 1)  # a fast device idles while they are read
         self.counter = torch.zeros((), dtype=torch.int64, device=self.device)
@@ -185,13 +197,21 @@ class Run:
         start = (place * size).view(1)
         batch = self.order[start + torch.arange(size, device=self.device)]  # (B,)
         batch = batch[parallel.rank() :: parallel.world_size()]
-        for group in self.optimizer.param_groups:
-            group["lr"].copy_(learning_rate(self.config, self.counter, self.total_steps))
-        views = self.data.views(batch, generator=self.generator)
-        parts = train_step(self.network, views, self.objective, self.optimizer)
+        set_learning_rate(self.optimizer, self.config, self.counter, self.total_steps)
+        views = self.data.views(batch, generator=self.generator, **self.config.augmentation())
+        parts = train_step(self.forward, views, self.objective, self.optimizer)
+        if self.probe:
+            set_learning_rate(self.probe.optimizer, self.probe.config, self.counter, self.total_steps)
+            self.probe.train_step(self.features, self.data.train_labels[batch].repeat(len(views)))
         row = torch.stack([parts[name] for name in METRICS])
         self.metrics.index_copy_(0, (self.counter % len(self.metrics)).view(1), row[None].to(self.metrics.dtype))
         self.counter += 1
+
+    def forward(self, images):
+        """z; the encoder's features are kept for the online probe, without gradients."""
+        features, z = self.network(images)
+        self.features = features.detach()
+        return z
 
     def log(self, pending, end_of_epoch):
         """Read the metrics of the last steps, stop on NaN, append a line to the log and close the epoch if it ends."""
@@ -210,7 +230,7 @@ class Run:
         if parallel.rank() == 0:
             append_line(self.run_dir / "log.jsonl", json.dumps(self.last))
         if end_of_epoch:
-            rows = torch.tensor(self.epoch_metrics, dtype=torch.float64)
+            rows = torch.tensor(self.epoch_metrics, dtype=torch.float64, device="cpu")
             weight = rows[:, -2]
             means = (rows[:, :-2] * weight[:, None]).sum(dim=0) / weight.sum()
             speed = weight.sum() / (weight / rows[:, -1]).sum()
@@ -260,6 +280,8 @@ class Run:
         )
         final = judge(train, test, self.data)
         final["expected_nonzero_fraction"] = self.config.expected_nonzero_fraction()
+        if self.probe:
+            final["online_probe"] = self.probe.accuracy(test[0], self.data.test_labels)
         final["seconds"] = round(self.seconds(), 1)
         final |= describe_features(test[1], self.config)
         options = dataclasses.asdict(self.config) | {"data_dir": None}  # where the data lay is nobody else's concern
@@ -298,8 +320,7 @@ class Run:
         generators = (self.generator.get_state(), *_global_generators(self.device))
         state = {
             "config": dataclasses.asdict(self.config),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            **{name: part.state_dict() for name, part in self.learning.items()},
             "step": self.step,
             "order": self.order,
             "generators": parallel.all_gather_object(generators),  # of every rank
@@ -316,8 +337,8 @@ class Run:
         """Take up the state of the checkpoint in the run's folder, and cut the log back to its step."""
         state = load_checkpoint(self.run_dir, self.device)
         self.check_origin(state)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for name, part in self.learning.items():
+            part.load_state_dict(state[name])
         self.step = self.saved_step = state["step"]
         self.counter.fill_(self.step)
         self.order.copy_(state["order"])
@@ -332,14 +353,13 @@ class Run:
         if earlier:
             self.provenance = self.provenance | {"earlier": earlier}
         if parallel.rank() == 0:
-            log = self.run_dir / "log.jsonl"
-            text = log.read_text(encoding="utf-8") if log.exists() else ""
-            lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-            write_atomically(log, "".join(line for line in lines if json.loads(line)["step"] <= self.step))
+            cut_log(self.run_dir / "log.jsonl", self.step)
 
     def check_origin(self, state):
         """RunError if a checkpoint is not of this configuration, data, device and number of processes."""
         of = f"the checkpoint in {self.run_dir}"
+        if not isinstance(state, dict) or "provenance" not in state:
+            raise RunError(f"{of} was written by another program: choose another folder")
         if "scheduler" in state:
             raise RunError(f"{of} was written by version 0.1: finish that run with it (load_run reads its network)")
         if differing := differences(state["config"], self.config):
@@ -391,20 +411,6 @@ def create_model(config, data, device):
     return model
 
 
-def create_optimizer(model, config, device):
-    """AdamW. The learning rate is a tensor, which a step sets on the device from the number of the step."""
-    lr = torch.tensor(config.lr, dtype=torch.float32, device=device)
-    fast = {"fused": device.type != "mps", "capturable": device.type == "cuda"}
-    return torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=config.weight_decay, **fast)
-
-
-def learning_rate(config, step, total_steps):
-    """The learning rate of a step (a tensor, counted from 0): float32, on its device."""
-    if config.schedule == "constant":
-        return torch.full_like(step, config.lr, dtype=torch.float32)
-    return config.lr * (1 + torch.cos(math.pi * step.float() / total_steps)) / 2  # cosine, down to zero
-
-
 def create_objective(config, target, generator):
     """The objective of a configuration (Eq. 14-15), for `train_step`.
 
@@ -417,7 +423,7 @@ def create_objective(config, target, generator):
     def weighted_sum(z, model):
         # With several ranks, z is this rank's share of the batch. The loss needs the whole batch; each rank draws its
         # share of the directions and of the target's samples.
-        everyone = parallel.gather(z, dim=1)  # (2, B, D)
+        everyone = losses.gather(z, dim=1)  # (2, B, D)
         regularizer = coordinate = directions = None
         if config.regularizer != "none":
             directions = random_directions(
@@ -427,7 +433,7 @@ def create_objective(config, target, generator):
         match config.regularizer:
             case "rdmreg":
                 samples = target.sample(z.shape[1:], generator=generator)
-                regularizer = losses.rdmreg_loss(everyone, parallel.gather(samples, dim=0), directions=directions)
+                regularizer = losses.rdmreg_loss(everyone, losses.gather(samples), directions=directions)
             case "rgg_cf":
                 regularizer = losses.rgg_cf_loss(everyone, target, directions=directions)
             case "sigreg":
@@ -466,7 +472,7 @@ def load_run(folder):
         >>> z.shape
         torch.Size([1, 8])
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if (folder / "weights.pt").exists():
         options, weights = read_result(folder / "result.json")["config"], load_tensors(folder / "weights.pt", "cpu")
     else:

@@ -37,6 +37,9 @@ def open_run_dir(run_dir, resume):
     if not resume and holds_run(run_dir):
         lock.release()
         raise RunError(f"{run_dir} holds a run already: go on with --resume, or choose another folder")
+    if not resume and (run_dir / "result.json").exists():  # as in a folder of weights.pt and result.json
+        lock.release()
+        raise RunError(f"{run_dir} holds the result of a run, which would be lost: choose another folder")
     return lock
 
 
@@ -97,6 +100,19 @@ def write_atomically(path, content):
         temporary.unlink(missing_ok=True)
 
 
+def cut_log(path, step):
+    """Leave of a log the entries up to a step; half a line, as a crash or a full disk leaves it, is none."""
+
+    def is_kept(line):
+        try:
+            return json.loads(line)["step"] <= step
+        except (ValueError, KeyError, TypeError):
+            return False
+
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    write_atomically(path, "".join(line + "\n" for line in text.split("\n") if is_kept(line)))
+
+
 def append_line(path, line):
     """Add a line to a text file."""
     try:
@@ -116,7 +132,7 @@ def write_result(path, result):
 def read_result(path):
     """The content of a result file, of this version or an older one. RunError if it is none."""
     try:
-        result = json.loads(Path(path).read_text(encoding="utf-8"))
+        result = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         dict(result["config"]), dict(result["final"])
         return result
     except (OSError, ValueError, KeyError, TypeError) as error:

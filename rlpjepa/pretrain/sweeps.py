@@ -27,7 +27,7 @@ def read_sweep(file, options=None):
         ValueError: if the file cannot be read, or if an option is unknown or not allowed; the message names the run.
     """
     try:
-        tables = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        tables = tomllib.loads(Path(file).expanduser().read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"the sweep file {file} cannot be read: {error}") from error
     defaults, runs = tables.pop("defaults", {}), {}
@@ -56,7 +56,7 @@ def run_sweep(file, options=None):
         ValueError: as `read_sweep`.
         RunError: if a result that lies there belongs to another configuration than the file's, or is none.
     """
-    file, failed = Path(file), 0
+    file, failed = Path(file).expanduser(), 0
     runs, root, cores = read_sweep(file, options), Path("runs") / file.stem, torch.get_num_threads()
     done = {name: file.with_name(f"{name}.json") for name in runs}
     for name, path in done.items():

@@ -22,8 +22,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from rlpjepa import random_directions, rdmreg_loss, sample_rgg
 from rlpjepa.pretrain import PretrainConfig
 from rlpjepa.pretrain.run import Run, choose_device
+from tests.bench.lab import bench_lab
 from tests.bench.memory import peak
 from tests.bench.plain import PlainTraining, plain_rdmreg, plain_sample_rgg
+from tests.browser import missing
 from tests.test_graph import Counting
 
 
@@ -241,6 +243,8 @@ def main():
         print(f"{options.rounds} rounds; median (lowest to highest)")
         bench_sampler(table, options.rounds, device)
         bench_loss(table, options.rounds, device)
+        if not missing():  # a browser
+            bench_lab(table)
         if device.type == "cuda" or (device.type == "cpu" and sys.platform == "linux"):
             bench_memory(table, device)
         workers = os.cpu_count() if sys.platform == "linux" else 0  # elsewhere starting them takes longer than the step

@@ -26,7 +26,7 @@ def held(device):
     """The largest number of MiB held so far."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 2**10
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))[1]) / 2**10
 
 
 def main(device, size, dim, n):

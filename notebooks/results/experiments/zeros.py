@@ -167,7 +167,7 @@ def main():
                 print("         ", {k: round(v, 4) for k, v in run["final"].items()}, flush=True)
         result = {"settings": settings, "provenance": origin, "seconds": round(seconds), "runs": runs}
         text = json.dumps(result, indent=1)
-        pathlib.Path(__file__).with_suffix(".json").write_text(text + "\n")
+        pathlib.Path(__file__).with_suffix(".json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
