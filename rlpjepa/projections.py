@@ -10,7 +10,7 @@ import torch
 
 from .distributions import RectifiedGeneralizedGaussian
 from .numerics import special
-from .numerics.arguments import check_counts, check_dtype
+from .numerics.arguments import check_counts, check_dtype, check_tensors
 from .numerics.characteristic import projected_characteristic_function
 
 __all__ = ["ProjectedMarginal", "projected_characteristic_function", "projected_marginal", "random_directions"]
@@ -109,8 +109,9 @@ def projected_marginal(distribution, direction, y):
     c = torch.as_tensor(direction, dtype=torch.float64, device="cpu")
     if c.shape != (2,) or not c.isfinite().all() or not c.any():
         raise ValueError(f"direction must be two finite numbers, not both zero, got {direction!r}")
-    if not isinstance(y, torch.Tensor) or not y.is_floating_point() or not y.isfinite().all():
-        raise ValueError(f"y must be a finite floating-point tensor, got {y!r}")
+    check_tensors(y=y)
+    if not y.is_floating_point() or not y.isfinite().all():
+        raise ValueError(f"y must be finite and floating point, got {y!r}")
     y, (c1, c2) = y.double(), c.tolist()
     laws = [
         RectifiedGeneralizedGaussian(

@@ -169,8 +169,8 @@ def violated(condition):
 
 
 def version(tensor):
-    """A number that grows when the tensor is written to; torch does not count in inference mode."""
-    return 0 if tensor.is_inference() else tensor._version
+    """How often the tensor was written to, which torch does not count in inference mode and when it compiles."""
+    return 0 if torch.compiler.is_compiling() or tensor.is_inference() else tensor._version
 
 
 def check_tensors(**named):
