@@ -55,7 +55,9 @@ class _Law(Distribution):
     def _number(self):
         """p, where it was given as a number and is still the same: some p are drawn fast, if known without a look."""
         p, number = self._given
-        changed = p is not self.p or arguments.version(p) or (number is not None and arguments.violated(p == number))
+        if number is None or p is not self.p:
+            return None
+        changed = arguments.violated(p == number) if p.device.type == "cpu" else arguments.version(p)
         return None if changed else number
 
     def _draw(self, sample_shape, generator):
@@ -214,6 +216,7 @@ class TruncatedGeneralizedGaussian(_Law):
         t0, scale, p = self._standard()
         y, t = torch.where(value < 0, 0.0, value) / scale, t0.clamp_min(0)
         plain = special.log_density(t0 + y, p) - special.log_survival(t0, p)
+        plain = plain - torch.where((t0 == 0) & (y == 0) & (p == 1), y, 0.0)  # the slope from the right: abs has none
         # beyond the mode that is a difference of huge numbers; the rise of the exponent and Mills' ratio are not
         exact = torch.where(t0 > 0, -special.power_rise(t, y, p) - special.log_mills(t, p), plain)
         return torch.where(value >= 0, special.graft(exact, plain) - scale.log(), -math.inf)

@@ -27,7 +27,8 @@ class Between(constraints.Constraint):
 def _transform_to_between(interval):
     """torch's own: what optimises parameters without bounds (Pyro, for example) asks for it."""
     if interval.high < math.inf:
-        return transform_to(constraints.interval(interval.low, interval.high))
+        edge = 2.0**-20 * (interval.high - interval.low)  # torch's interval holds its ends
+        return transform_to(constraints.interval(interval.low + edge, interval.high - edge))
     return transform_to(constraints.real if interval.low == -math.inf else constraints.greater_than(interval.low))
 
 
