@@ -58,6 +58,14 @@ laws = pytest.mark.parametrize("law", LAWS)
 examples = pytest.mark.parametrize(("law", "point"), [(law, point) for law in LAWS for point in EXAMPLES[law]])
 
 
+@pytest.fixture(autouse=True)
+def validation_stays_as_it_is():
+    """torch.compile turns it off in all distributions, and leaves it off."""
+    before = Distribution._validate_args
+    yield
+    Distribution.set_default_validate_args(before)
+
+
 def test_every_distribution_has_examples():
     there = {value for value in vars(distributions).values() if isinstance(value, type)}
     there = {kind for kind in there if issubclass(kind, Distribution) and kind.__module__ == distributions.__name__}
@@ -270,8 +278,9 @@ def test_vmap_over_the_argument(law, output):
     agree(vmap(functools.partial(output, d))(x), torch.stack([output(d, value) for value in x]))
 
 
+@pytest.mark.slow
 @laws
-@pytest.mark.parametrize("name", ["log_prob", "cdf", "icdf", "entropy"])  # the others are made of the same parts
+@pytest.mark.parametrize("name", ["log_prob", "icdf", "entropy"])  # the others are made of the same parts
 def test_compile(law, name):
     """One graph, with its derivatives."""
     function = of_one(law, OUTPUTS[name])
