@@ -216,7 +216,7 @@ explore.moving_points()
 # Now a network makes the points. Its *encoder* turns an image into 256 numbers $h$; any network will do, ours is very
 # small. Its *projector* turns $h$ into $z$ with $D = 200$ features.
 
-# %% tags=["key"]
+# %% tags=["key", "slide"]
 torch.manual_seed(0)
 D = 200
 encoder = timm.create_model("test_byobnet", num_classes=0)  # images (B, 3, 32, 32) -> h (B, 256)
@@ -317,7 +317,7 @@ show(figure, alt="z of 64 images as tables, zeros white. Trained: sparse, with p
 #
 # And do the values that are not zero follow the target's tail, as loss 2 asks?
 
-# %% jupyter={"source_hidden": true} tags=["draw", "nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["draw", "nbval-ignore-output", "slide"]
 x = torch.linspace(0, 4.5, 200)
 figure, panel = plt.subplots(figsize=(6.5, 2.6))
 panel.hist(

@@ -344,6 +344,7 @@ def test_a_run_can_be_read_off_the_results(site, dataset):
             if key not in ("dataset", "data_dir", "device", "cuda_graph", "checkpoint_seconds"):
                 words = {True: "yes", False: "no", None: "none"} if isinstance(value, bool | None) else {}
                 said = told.get(key, "none")
+                said = [int(part) for part in said.split("/")] if isinstance(value, list) else said
                 assert said == words[value] if words else said == value or float(said) == value, (row["run"], key)
 
 
@@ -387,7 +388,7 @@ def test_notation_points_at_sections_that_exist(site):
     )
 
 
-@pytest.mark.parametrize("chapter", names("Lessons"))
+@pytest.mark.parametrize("chapter", names("Lessons")[1:])  # 00 sends its readers to the chapters
 def test_bibliography_names_what_the_chapter_names(chapter):
     cells = [source(cell) for cell in CHAPTERS[chapter]["cells"] if cell["cell_type"] == "markdown"]
     further = [re.split(r"## Where to read on|\*\*Read on\.\*\*", text)[-1] for text in cells if "ead on" in text]
@@ -485,9 +486,8 @@ def test_live_figures_come_to_life(site, browser):
 
 def test_search_finds(site, browser):
     browser.get((site.folder / "search.html").as_uri() + "?q=Kolmogorov")
-    wait_until(lambda: count(browser, "#search-results li a"), message="nothing found")
-    found = browser.execute_script("return [...document.querySelectorAll('#search-results li a')].map(a => a.href)")
-    assert any("03_projected_marginals" in address for address in found)
+    found = "#search-results li a[href*='03_projected_marginals']"  # the list fills one by one
+    wait_until(lambda: count(browser, found), message="not found")
 
 
 def test_without_scripts_there_are_pictures(site):

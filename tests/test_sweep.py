@@ -184,7 +184,7 @@ def test_run_that_fails_does_not_stop_the_others(plan, tmp_path, capsys):
         '[nowhere]\ndata_dir = "nowhere"\n[odd]\n[good]\nepochs = 0\n'
     )
     (tmp_path / "runs" / "first" / "odd").mkdir(parents=True)
-    save_checkpoint(tmp_path / "runs" / "first" / "odd", {})  # which nobody foresaw
+    save_checkpoint(tmp_path / "runs" / "first" / "odd", {"provenance": {}})  # which nobody foresaw
     assert main(["--sweep", str(file)]) == 2
     error = capsys.readouterr().err
     errors = [line for line in error.splitlines() if line.startswith("error: ")]
