@@ -68,16 +68,16 @@ class _Law(Distribution):
         """
         dtype = torch.promote_types(self.loc.dtype, torch.float32)
         loc, scale, p = (value.to(dtype) for value in (self.loc, self.scale, self.p))
-        shape, options = self._extended_shape(sample_shape), {"device": loc.device, "dtype": dtype}
+        shape, options = self._extended_shape(sample_shape), arguments.draw_options(loc.device, dtype, generator)
         number = self._number()
         if number == 2:
-            return torch.randn(shape, generator=generator, **options) * scale + loc
+            return torch.randn(shape, **options) * scale + loc
         v = loc.new_empty(shape).uniform_(-1, 1, generator=generator)  # sign and magnitude in one draw
         if number in (1, 1 / 2, 1 / 3, 1 / 4):  # |T|^p / p ~ Gamma(1/p): 1/p exponentials, -log of uniforms
             p, least = number, torch.finfo(dtype).eps / 4  # in place of a zero, whose log is infinite
             product = v.abs().clamp_min_(least)
             for _ in range(round(1 / p) - 1):
-                product *= torch.rand(shape, generator=generator, **options).clamp_min_(least)
+                product *= torch.rand(shape, **options).clamp_min_(least)
             return product.log_().mul_(-p).pow_(1 / p).copysign_(v) * scale + loc
         p = p.expand(shape)
         return v * (p * torch._standard_gamma(1 + 1 / p, generator=generator)) ** (1 / p) * scale + loc
@@ -219,7 +219,7 @@ class TruncatedGeneralizedGaussian(_Law):
         plain = plain - torch.where((t0 == 0) & (y == 0) & (p == 1), y, 0.0)  # the slope from the right: abs has none
         # beyond the mode that is a difference of huge numbers; the rise of the exponent and Mills' ratio are not
         exact = torch.where(t0 > 0, -special.power_rise(t, y, p) - special.log_mills(t, p), plain)
-        return torch.where(value >= 0, special.graft(exact, plain) - scale.log(), -math.inf)
+        return torch.where(value < 0, -math.inf, special.graft(exact, plain) - scale.log())
 
     def _log_survival(self, value):
         t0, scale, p = self._standard()
@@ -304,8 +304,8 @@ class RectifiedGeneralizedGaussian(_Law):
         return special.log_survival(t0, p), special.log_survival(-t0, p)
 
     def _log_prob(self, value):
-        density = self._as(GeneralizedGaussian)._log_prob(torch.where(value > 0, value, 1.0))
-        return torch.where(value > 0, density, torch.where(value == 0, self._log_probs()[1], -math.inf))
+        density = self._as(GeneralizedGaussian)._log_prob(torch.where(value <= 0, 1.0, value))
+        return torch.where(value < 0, -math.inf, torch.where(value == 0, self._log_probs()[1], density))
 
     def _log_survival(self, value):
         return torch.where(value < 0, 0.0, self._as(GeneralizedGaussian)._log_survival(value))

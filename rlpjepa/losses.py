@@ -89,8 +89,7 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
         >>> torch.allclose(rdmreg_loss(z, target, directions=directions), gap.square().mean(), rtol=1e-3)
         True
     """
-    check_features(z)
-    _check_reduction(reduction)
+    _check(z, reduction)
     check_tensors(target=target)
     if target.shape != z.shape[-2:] or target.device != z.device or not target.is_floating_point():
         raise ValueError(
@@ -137,8 +136,7 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
         >>> bool(sigreg_loss(torch.randn(1000, 8)) < 0.01)
         True
     """
-    check_features(z)
-    _check_reduction(reduction)
+    _check(z, reduction)
     if isinstance(num_knots, bool) or not isinstance(num_knots, numbers.Integral) or num_knots < 2:
         raise ValueError(f"num_knots must be an integer of at least 2, got {num_knots!r}")
     if isinstance(t_max, bool) or not isinstance(t_max, numbers.Real) or not 0 < t_max < math.inf:
@@ -180,8 +178,7 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
         >>> bool(rgg_cf_loss(z, target) < rgg_cf_loss(z + 0.5, target))
         True
     """
-    check_features(z)
-    _check_reduction(reduction)
+    _check(z, reduction)
     check_law(distribution, z.device)
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
@@ -335,7 +332,8 @@ def _quantiles(distribution, size):
     return distribution.icdf(levels.view(-1, *[1] * len(distribution.batch_shape))).reshape(size, -1).mT
 
 
-def _check_reduction(reduction):
+def _check(z, reduction):
+    check_features(z)
     if reduction not in ("mean", "none"):
         raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
 

@@ -23,6 +23,7 @@ from torch.distributions import (
     transform_to,
 )
 from torch.func import grad, jvp, vmap
+from torch.utils.checkpoint import checkpoint
 
 import rlpjepa
 from rlpjepa import distributions
@@ -58,11 +59,15 @@ laws = pytest.mark.parametrize("law", LAWS)
 examples = pytest.mark.parametrize(("law", "point"), [(law, point) for law in LAWS for point in EXAMPLES[law]])
 
 
-@pytest.fixture(autouse=True)
-def validation_stays_as_it_is():
-    """torch.compile turns it off in all distributions, and leaves it off."""
+@pytest.fixture
+def one_graph():
+    """torch.compile, refusing graph breaks. It turns validation off in all distributions when it is first used, and
+    leaves it off; with validation, none of torch's own compiles either.
+    """
     before = Distribution._validate_args
-    yield
+    Distribution.set_default_validate_args(False)
+    torch._dynamo.reset()
+    yield functools.partial(torch.compile, fullgraph=True, backend="aot_eager")
     Distribution.set_default_validate_args(before)
 
 
@@ -185,6 +190,13 @@ def test_mode_is_where_the_density_is_largest(law, point):
     assert (d.log_prob(d.mode) >= d.log_prob(x).amax(0)).all()
 
 
+@laws
+def test_nan_is_not_hidden(law):
+    d = law(0.3, 1.1, 1.0, validate_args=False)
+    for function in (d.log_prob, d.cdf, d.survival, d.log_survival, d.icdf):
+        assert function(f64(float("nan"))).isnan()
+
+
 # ------------------------------------------------------------------------------------------------------ kl_divergence
 
 KL = [
@@ -249,9 +261,14 @@ def of_one(law, output):
     return lambda v: output(law(v[0], v[1], v[2]), v[3]).double()
 
 
-def gradient(function, v):
+def value_and_gradient(function, v):
     v = v.clone().requires_grad_()
-    return torch.autograd.grad(function(v), v)[0]
+    value = function(v)
+    return value.detach(), torch.autograd.grad(value, v)[0]
+
+
+def gradient(function, v):
+    return value_and_gradient(function, v)[1]
 
 
 def agree(*values):
@@ -273,6 +290,14 @@ def test_vmap_grad_and_jvp(law, output):
 
 @laws
 @outputs
+def test_in_a_checkpointed_block(law, output):
+    function = of_one(law, output)
+    again = functools.partial(checkpoint, function, use_reentrant=False)
+    agree(gradient(again, BATCH[0]), gradient(function, BATCH[0]))
+
+
+@laws
+@outputs
 def test_vmap_over_the_argument(law, output):
     d, x = law(0.2, 1.1, f64(1.4)), f64([0.1, 0.8, 2.0])
     agree(vmap(functools.partial(output, d))(x), torch.stack([output(d, value) for value in x]))
@@ -281,29 +306,25 @@ def test_vmap_over_the_argument(law, output):
 @pytest.mark.slow
 @laws
 @pytest.mark.parametrize("name", ["log_prob", "icdf", "entropy"])  # the others are made of the same parts
-def test_compile(law, name):
+def test_compile(law, name, one_graph):
     """One graph, with its derivatives."""
     function = of_one(law, OUTPUTS[name])
-    torch._dynamo.reset()
-    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
-    for v in BATCH[:2]:
-        agree(compiled(v), function(v))
-        agree(gradient(compiled, v), gradient(function, v))
+    agree(*(value_and_gradient(f, BATCH[0]) for f in (one_graph(function), function)))
 
 
 @laws
-def test_draws_under_vmap_grad_and_compile(law):
+def test_draws_under_vmap_grad_and_compile(law, one_graph):
     def draw(v):
         return law(v[0], v[1], v[2]).rsample((9,)).sum()
 
     drawn = vmap(draw, randomness="different")(BATCH[1:2].expand(5, -1))
     assert drawn.shape == (5,) and drawn.unique().numel() == 5
-    torch._dynamo.reset()
-    for function in (grad(draw), lambda v: gradient(torch.compile(draw, fullgraph=True, backend="aot_eager"), v)):
+    for function in (grad(draw), lambda v: gradient(one_graph(draw), v)):
         torch.manual_seed(0)
         slope = function(BATCH[0])
         torch.manual_seed(0)
         agree(slope, gradient(draw, BATCH[0]))
+    assert one_graph(lambda n: law(0.0, 1.0, 2.0).sample((n,)), dynamic=True)(7).shape == (7,)
 
 
 def test_the_choice_of_mu_and_sigma_under_vmap_and_grad():
@@ -410,12 +431,11 @@ def test_what_is_remembered_follows_the_parameters(name, change):
             assert torch.equal(function(d), function(fresh)) and not torch.equal(function(d), old)
 
 
-def test_what_is_compiled_takes_the_parameters_of_that_moment():
+def test_what_is_compiled_takes_the_parameters_of_that_moment(one_graph):
     d, z = RectifiedGeneralizedGaussian(-1.0, 0.8, 1.0), torch.randn(64, 4, generator=seeded(0))
     rlpjepa.coordinate_loss(z, d)
     d.loc.fill_(1.7)
-    torch._dynamo.reset()
-    compiled = torch.compile(rlpjepa.coordinate_loss, fullgraph=True, backend="aot_eager")
+    compiled = one_graph(rlpjepa.coordinate_loss)
     torch.testing.assert_close(compiled(z, d), rlpjepa.coordinate_loss(z, RectifiedGeneralizedGaussian(1.7, 0.8, 1.0)))
 
 
@@ -460,6 +480,13 @@ def test_every_loss_is_here():
 
 
 @every
+def test_losses_in_a_checkpointed_block(name, reduction, clouds):
+    """Where the forward pass is run again for the backward pass, to save memory."""
+    loss = with_directions(name, reduction)
+    agree(gradient(functools.partial(checkpoint, loss, use_reentrant=False), clouds[0]), gradient(loss, clouds[0]))
+
+
+@every
 def test_losses_under_vmap_grad_and_jvp(name, reduction, clouds):
     loss = with_directions(name, reduction)
     slopes, direction = torch.stack([gradient(loss, z) for z in clouds]), clouds.flip(0)
@@ -487,26 +514,24 @@ def test_vmap_over_targets_and_directions(clouds):
     agree(got, torch.stack(each))
 
 
+@pytest.mark.slow
 @every
-@pytest.mark.parametrize("autocast", [False, True])
-def test_losses_compile_in_one_graph(name, reduction, autocast, clouds):
-    loss = with_directions(name, reduction)
+def test_losses_compile_in_one_graph(name, reduction, clouds, one_graph):
+    """Under autocast, which changes nothing."""
+    loss, z = with_directions(name, reduction), clouds[0].float()
 
     def function(z):
-        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        with torch.autocast("cpu", torch.bfloat16):
             return loss(z)
 
-    torch._dynamo.reset()
-    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
-    for z in clouds[:2].float():
-        torch.testing.assert_close(compiled(z), loss(z))
-        torch.testing.assert_close(gradient(compiled, z), gradient(loss, z))
+    for got, wanted in zip(value_and_gradient(one_graph(function), z), value_and_gradient(loss, z), strict=True):
+        torch.testing.assert_close(got, wanted)
 
 
 @pytest.mark.parametrize("name", SLICED)
-def test_losses_that_draw_compile_in_one_graph(name, clouds):
-    torch._dynamo.reset()
-    compiled = torch.compile(LOSSES[name], fullgraph=True, backend="aot_eager")
+def test_losses_that_draw_compile_in_one_graph(name, clouds, one_graph):
+    """Also where the numbers of samples and of features are no constants."""
+    compiled = one_graph(LOSSES[name], dynamic=True)
     values = []
     for loss in (compiled, LOSSES[name]):
         torch.manual_seed(0)

@@ -102,6 +102,11 @@ def check_draw(n, d, p, device, dtype):
     return {"device": device, "dtype": torch.float64}, check_dtype(dtype)
 
 
+def draw_options(device, dtype, generator):
+    """For torch.randn, which torch.compile takes with no generator, not even None, where shapes change."""
+    return {"device": device, "dtype": dtype, **({} if generator is None else {"generator": generator})}
+
+
 def with_forward_mode(function):
     """The function of an autograd.Function, whose ``tangent`` is its jvp. (torch.compile takes none that has a jvp.)"""
     dual = type(function.__name__, (function,), {"jvp": staticmethod(function.tangent)})
@@ -125,17 +130,18 @@ class _Derivative(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        return None, _Derivative.next(ctx, grad), *[None] * len(ctx.saved_tensors)
+        inputs = ctx.saved_tensors  # once only: a checkpointed block does not hand them out twice
+        return None, _Derivative.next(ctx.order, grad, inputs), *[None] * len(inputs)
 
     @staticmethod
     def jvp(ctx, _, x, *inputs):
-        return _Derivative.next(ctx, x)
+        return _Derivative.next(ctx.order, x, ctx.saved_tensors)
 
     @staticmethod
-    def next(ctx, slope):
-        if ctx.order == 1:
+    def next(order, slope, inputs):
+        if order == 1:
             raise RuntimeError("this function can be differentiated once only")
-        return _Derivative.apply(ctx.order + 1, slope, *ctx.saved_tensors)
+        return _Derivative.apply(order + 1, slope, *inputs)
 
 
 def differentiable_once(x, *inputs):
