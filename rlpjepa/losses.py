@@ -156,7 +156,8 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
     deviation s (t up to 3/s, weight exp(−(st)²/2), and s dt), so that the statistic does not depend on the unit in
     which features are measured; for GeneralizedGaussian(0, 1, 2) it is `sigreg_loss`.
 
-    φ is tabulated at the first call with a distribution object, and remembered as long as the object lives.
+    φ is tabulated at the first call with a distribution object and remembered as long as the object lives, and made
+    anew when its parameters change. (torch.compile looks for changes when it compiles, not when the result runs.)
 
     Args:
         z: (B, D) or (V, B, D) features; V views share the directions.
@@ -196,8 +197,7 @@ def coordinate_loss(z, distribution):
 
     A column of z in ascending order is compared with the quantiles of the target at (k − ½)/B, k = 1 … B: the mean
     squared difference over batch, coordinates and views. It sees each coordinate alone; how they depend on each other
-    is for the projections to see. The quantiles are remembered as long as the distribution object lives: for other
-    parameters make another object.
+    is for the projections to see. The quantiles are remembered as φ is in `rgg_cf_loss`.
 
     Args:
         z: (B, D) features, or (V, B, D) for V views.
