@@ -49,8 +49,8 @@ class _Law(Distribution):
     @property
     def mode(self):
         """Where log_prob is largest, of shape batch_shape."""
-        peak = torch.where(self.support.check(self.loc), self.loc, 0.0)
-        return torch.where(self._log_prob(peak.double()) >= self._log_prob(0 * peak.double()), peak, 0.0)
+        peak = self.loc.double()
+        return torch.where(self._log_prob(peak) >= self._log_prob(0 * peak), self.loc, 0.0)
 
     def _number(self):
         """p, where it was given as a number and is still the same: some p are drawn fast, if known without a look."""
