@@ -18,34 +18,47 @@ import math
 import numbers
 
 import torch
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution, Laplace, Normal, constraints, register_kl
 
-from .numerics import special
-from .numerics.arguments import FINITE, POSITIVE, SHAPE, broadcast, check_counts, check_dtype, check_numbers, in_float64
+from .numerics import arguments, special
 
 
 class _Law(Distribution):
     """What the three laws share. Each adds, in float64: _log_prob, _log_survival, _cdf, _quantile and _moments."""
 
-    arg_constraints = {"loc": FINITE, "scale": POSITIVE, "p": SHAPE}
+    arg_constraints = {"loc": arguments.FINITE, "scale": arguments.POSITIVE, "p": arguments.SHAPE}
     has_rsample = True
 
     def __init__(self, loc, scale, p, validate_args=None):
-        self.loc, self.scale, self.p = broadcast(loc=loc, scale=scale, p=p)
-        self._number = p if isinstance(p, numbers.Real) else None  # some p can be drawn fast, known without a look
+        self.loc, self.scale, self.p = arguments.broadcast(loc=loc, scale=scale, p=p)
+        self._given = self.p, p if isinstance(p, numbers.Real) else None
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(type(self), _instance)
+        new = self._get_checked_instance(_Law, _instance)  # refuses a subclass whose __init__ might do more
         new.loc, new.scale, new.p = (v.expand(batch_shape) for v in (self.loc, self.scale, self.p))
         super(_Law, new).__init__(torch.Size(batch_shape), validate_args=False)
-        new._validate_args, new._number = self._validate_args, self._number
+        new._validate_args, new._given = self._validate_args, (new.p, self._number())
         return new
 
     def sample(self, sample_shape=(), *, generator=None):
         """Draws of shape sample_shape + batch_shape, without gradients; generator as in torch.randn."""
         with torch.no_grad():
             return self.rsample(sample_shape, generator=generator)
+
+    @property
+    def mode(self):
+        """Where log_prob is largest, of shape batch_shape."""
+        peak = self.loc.double()
+        return torch.where(self._log_prob(peak) >= self._log_prob(0 * peak), self.loc, 0.0)
+
+    def _number(self):
+        """p, where it was given as a number and is still the same: some p are drawn fast, if known without a look."""
+        p, number = self._given
+        if number is None or p is not self.p:
+            return None
+        changed = arguments.violated(p == number) if p.device.type == "cpu" else arguments.version(p)
+        return None if changed else number
 
     def _draw(self, sample_shape, generator):
         """loc + scale T of shape sample_shape + batch_shape; half precision is too coarse to draw in.
@@ -55,15 +68,16 @@ class _Law(Distribution):
         """
         dtype = torch.promote_types(self.loc.dtype, torch.float32)
         loc, scale, p = (value.to(dtype) for value in (self.loc, self.scale, self.p))
-        shape, options = self._extended_shape(sample_shape), {"device": loc.device, "dtype": dtype}
-        if self._number == 2:
-            return torch.randn(shape, generator=generator, **options) * scale + loc
-        v = torch.empty(shape, **options).uniform_(-1, 1, generator=generator)  # sign and magnitude in one draw
-        if self._number in (1, 1 / 2, 1 / 3, 1 / 4):  # |T|^p / p ~ Gamma(1/p): 1/p exponentials, -log of uniforms
-            p, least = self._number, torch.finfo(dtype).eps / 4  # in place of a zero, whose log is infinite
+        shape, options = self._extended_shape(sample_shape), arguments.draw_options(loc.device, dtype, generator)
+        number = self._number()
+        if number == 2:
+            return torch.randn(shape, **options) * scale + loc
+        v = loc.new_empty(shape).uniform_(-1, 1, generator=generator)  # sign and magnitude in one draw
+        if number in (1, 1 / 2, 1 / 3, 1 / 4):  # |T|^p / p ~ Gamma(1/p): 1/p exponentials, -log of uniforms
+            p, least = number, torch.finfo(dtype).eps / 4  # in place of a zero, whose log is infinite
             product = v.abs().clamp_min_(least)
             for _ in range(round(1 / p) - 1):
-                product *= torch.rand(shape, generator=generator, **options).clamp_min_(least)
+                product *= torch.rand(shape, **options).clamp_min_(least)
             return product.log_().mul_(-p).pow_(1 / p).copysign_(v) * scale + loc
         p = p.expand(shape)
         return v * (p * torch._standard_gamma(1 + 1 / p, generator=generator)) ** (1 / p) * scale + loc
@@ -109,9 +123,9 @@ class _Law(Distribution):
         return self._evaluate(quantile, q, "q", allowed)
 
     def _evaluate(self, function, value, name="value", allowed=None):
-        value, _ = broadcast(**{name: value, "loc": self.loc})
+        value, _ = arguments.broadcast(**{name: value, "loc": self.loc})
         allowed = allowed or self.support
-        if self._validate_args and not allowed.check(value).all():
+        if self._validate_args and arguments.violated(allowed.check(value).cpu()):
             raise ValueError(f"{name} must satisfy {allowed}, got {value}")
         return function(value.double()).to(value.dtype)
 
@@ -128,7 +142,8 @@ class GeneralizedGaussian(_Law):
     """GN_p(loc, scale), of density p^(1 - 1/p) / (2 scale Gamma(1/p)) exp(-|x - loc|^p / (p scale^p)).
 
     Laplace at p = 1, Gauss at p = 2; scipy's gennorm(beta=p, loc=loc, scale=scale * p ** (1 / p)). Of all laws with the
-    same E|x - loc|^p it has the largest entropy.
+    same E|x - loc|^p it has the largest entropy. torch's kl_divergence takes it beside a Normal and a Laplace; other
+    pairs have no short closed form.
 
     Args:
         loc, scale, p: numbers or floating-point tensors that broadcast to batch_shape; finite, scale positive, and p
@@ -180,7 +195,8 @@ class TruncatedGeneralizedGaussian(_Law):
     """GN_p(loc, scale) given x > 0: Eq. 10, where Z = 2 scale Gamma(1/p) p^(1/p - 1) Phi(loc / scale).
 
     Of the laws on (0, inf) with the same E|x - loc|^p it has the largest entropy; with the same E x^p only at loc = 0.
-    The end point 0 counts as support, as in torch's HalfNormal. Args and Raises: as for GeneralizedGaussian.
+    The end point 0 counts as support, as in torch's HalfNormal. kl_divergence takes it beside a Normal. Args and
+    Raises: as for GeneralizedGaussian.
 
     Example:
         >>> tails = TruncatedGeneralizedGaussian(torch.tensor([0.0, -1.0, -5.0]), 1.0, 1.0)
@@ -193,27 +209,28 @@ class TruncatedGeneralizedGaussian(_Law):
     def rsample(self, sample_shape=(), *, generator=None):
         """The quantiles at uniform probabilities, of shape sample_shape + batch_shape."""
         shape = self._extended_shape(sample_shape)
-        exponential = torch.empty(shape, dtype=torch.float64, device=self.loc.device).exponential_(generator=generator)
+        exponential = self.loc.new_empty(shape, dtype=torch.float64).exponential_(generator=generator)
         return self._quantile(-torch.expm1(-exponential), torch.exp(-exponential)).to(self.loc.dtype)
 
     def _log_prob(self, value):
         t0, scale, p = self._standard()
-        y, t = value.clamp_min(0) / scale, t0.clamp_min(0)
+        y, t = torch.where(value < 0, 0.0, value) / scale, t0.clamp_min(0)
         plain = special.log_density(t0 + y, p) - special.log_survival(t0, p)
+        plain = plain - torch.where((t0 == 0) & (y == 0) & (p == 1), y, 0.0)  # the slope from the right: abs has none
         # beyond the mode that is a difference of huge numbers; the rise of the exponent and Mills' ratio are not
         exact = torch.where(t0 > 0, -special.power_rise(t, y, p) - special.log_mills(t, p), plain)
-        return torch.where(value >= 0, special.graft(exact, plain) - scale.log(), -math.inf)
+        return torch.where(value < 0, -math.inf, special.graft(exact, plain) - scale.log())
 
     def _log_survival(self, value):
         t0, scale, p = self._standard()
-        y, t = value.clamp_min(0) / scale, t0.clamp_min(0)
+        y, t = torch.where(value < 0, 0.0, value) / scale, t0.clamp_min(0)
         plain = special.log_survival(t0 + y, p) - special.log_survival(t0, p)
         ahead, rise = special.log_mills(t + y, p), special.power_rise(t, y, p)
         return special.graft(torch.where(t0 > 0, ahead - special.log_mills(t, p) - rise, plain), plain)
 
     def _cdf(self, value):
         t0, scale, p = self._standard()
-        value, log_survival = value.clamp_min(0), self._log_survival(value)
+        value, log_survival = torch.where(value < 0, 0.0, value), self._log_survival(value)
         # 1 - survival cancels where it is small: integrate from 0 there, a short way in three Gauss-Legendre points
         is_short = value / scale * torch.maximum(1 / t0.abs(), t0.abs() ** (p - 1)) < 0.05
         nodes = ((5 / 18, 0.5 - math.sqrt(0.15)), (8 / 18, 0.5), (5 / 18, 0.5 + math.sqrt(0.15)))
@@ -232,7 +249,8 @@ class TruncatedGeneralizedGaussian(_Law):
         left = below < above
         log_tail = torch.where(t0 < 0, (2 * torch.where(left, below, above)).log(), log_above)
         y = special.excess_quantile(t0 - low, log_tail, p)
-        return scale * torch.where(t0 < 0, torch.where(left, -y, y) - t0, y).clamp_min(0)
+        y = torch.where(t0 < 0, torch.where(left, -y, y) - t0, y)
+        return scale * torch.where(y < 0, 0.0, y)  # not clamp, whose slope at 0 is another in another torch
 
     def _moments(self):
         t0, scale, p = self._standard()
@@ -255,7 +273,8 @@ class RectifiedGeneralizedGaussian(_Law):
     """max(x, 0) for x ~ GN_p(loc, scale): an atom at 0 (Eq. 8) beside the density of x above 0 (Eq. 9).
 
     log_prob is with respect to delta_0 + Lebesgue; entropy() is the d(xi)-dimensional one of a coordinate, in nats:
-    Phi H_1(truncated law) + H_0(Bernoulli(Phi)), Phi = prob_active. Args and Raises: as for GeneralizedGaussian.
+    Phi H_1(truncated law) + H_0(Bernoulli(Phi)), Phi = prob_active. There is no kl_divergence: beside a law without
+    an atom it would be infinite. Args and Raises: as for GeneralizedGaussian.
 
     Example:
         >>> target = RectifiedGeneralizedGaussian(-1.0, unit_variance_scale(1.0), 1.0)
@@ -272,7 +291,7 @@ class RectifiedGeneralizedGaussian(_Law):
 
     def expected_l0(self, d):
         """E||x||_0 = d Phi(loc / scale) of d independent coordinates (Eq. 11-12). ValueError unless d is an int > 0."""
-        check_counts(d=d)
+        arguments.check_counts(d=d)
         return d * self.prob_active
 
     def rsample(self, sample_shape=(), *, generator=None):
@@ -285,8 +304,8 @@ class RectifiedGeneralizedGaussian(_Law):
         return special.log_survival(t0, p), special.log_survival(-t0, p)
 
     def _log_prob(self, value):
-        density = self._as(GeneralizedGaussian)._log_prob(torch.where(value > 0, value, 1.0))
-        return torch.where(value > 0, density, torch.where(value == 0, self._log_probs()[1], -math.inf))
+        density = self._as(GeneralizedGaussian)._log_prob(torch.where(value <= 0, 1.0, value))
+        return torch.where(value < 0, -math.inf, torch.where(value == 0, self._log_probs()[1], density))
 
     def _log_survival(self, value):
         return torch.where(value < 0, 0.0, self._as(GeneralizedGaussian)._log_survival(value))
@@ -308,6 +327,20 @@ class RectifiedGeneralizedGaussian(_Law):
         return active * mean, active * (variance + zero * mean**2), active * (entropy - log_active) - zero * log_zero
 
 
+@register_kl(GeneralizedGaussian, Normal)
+@register_kl(TruncatedGeneralizedGaussian, Normal)
+def _kl_normal(law, normal):
+    variance = law.variance + (law.mean - normal.loc) ** 2  # about the other mean
+    return variance / (2 * normal.scale**2) + normal.scale.log() + math.log(2 * math.pi) / 2 - law.entropy()
+
+
+@register_kl(GeneralizedGaussian, Laplace)
+def _kl_laplace(law, laplace):
+    shift = law.loc - laplace.loc  # E|x| = E[max(x, 0)] + E[max(-x, 0)]
+    sides = (RectifiedGeneralizedGaussian(loc, law.scale, law.p, validate_args=False) for loc in (shift, -shift))
+    return sum(side.mean for side in sides) / laplace.scale + (2 * laplace.scale).log() - law.entropy()
+
+
 def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, generator=None):
     """Independent draws of max(mu + sigma T, 0), T ~ GN_p(0, 1): the target of RDMReg (Eq. 8-9).
 
@@ -325,10 +358,10 @@ def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, gen
         >>> x.shape, round((x > 0).float().mean().item(), 2)  # 12 % of the entries are not zero
         (torch.Size([1000, 512]), 0.12)
     """
-    check_numbers(p=p, mu=mu, sigma=1.0 if sigma is None else sigma)
+    arguments.check_numbers(p=p, mu=mu, sigma=1.0 if sigma is None else sigma)
     if not isinstance(shape, (tuple, list)) or not all(isinstance(n, numbers.Integral) and n >= 0 for n in shape):
         raise ValueError(f"shape must be a tuple of integers >= 0, got {shape!r}")
-    dtype = check_dtype(dtype)
+    dtype = arguments.check_dtype(dtype)
     sigma = unit_variance_scale(p) if sigma is None else sigma
     loc = torch.full((), mu, device=device, dtype=torch.promote_types(dtype, torch.float32))
     law = RectifiedGeneralizedGaussian(loc, sigma, p, validate_args=False)
@@ -344,7 +377,7 @@ def unit_variance_scale(p):
         >>> [round(unit_variance_scale(p), 3) for p in (0.5, 1.0, 2.0)]
         [0.365, 0.707, 1.0]
     """
-    return in_float64(lambda p: torch.exp(-special.log_variance(p) / 2), p=p)
+    return arguments.in_float64(lambda p: torch.exp(-special.log_variance(p) / 2), p=p)
 
 
 def rectified_unit_variance_scale(p, mu):
@@ -379,7 +412,7 @@ def rectified_unit_variance_scale(p, mu):
             high = high.detach() - log_variance / slope.detach()
         return high.exp()
 
-    return in_float64(solve, p=p, mu=mu)
+    return arguments.in_float64(solve, p=p, mu=mu)
 
 
 def mu_for_l0(fraction, p, sigma=None):
@@ -398,4 +431,4 @@ def mu_for_l0(fraction, p, sigma=None):
         sigma = torch.exp(-special.log_variance(p) / 2) if sigma is None else sigma
         return GeneralizedGaussian(0.0, sigma, p, validate_args=False)._quantile(fraction, 1 - fraction)
 
-    return in_float64(solve, fraction=fraction, p=p, **({} if sigma is None else {"sigma": sigma}))
+    return arguments.in_float64(solve, fraction=fraction, p=p, **({} if sigma is None else {"sigma": sigma}))

@@ -13,12 +13,13 @@ from .numerics.arguments import (
     check_finite,
     check_law,
     check_tensors,
+    differentiable_once,
     full_precision,
-    refuse_second_derivative,
+    violated,
     without_autocast,
 )
-from .numerics.characteristic import remembered, standard_deviation
-from .numerics.sorting import SlicedDistance
+from .numerics.characteristic import mean_and_deviation, remembered
+from .numerics.sorting import sliced_distance
 from .projections import projected_characteristic_function, random_directions
 
 
@@ -88,8 +89,7 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
         >>> torch.allclose(rdmreg_loss(z, target, directions=directions), gap.square().mean(), rtol=1e-3)
         True
     """
-    check_features(z)
-    _check_reduction(reduction)
+    _check(z, reduction)
     check_tensors(target=target)
     if target.shape != z.shape[-2:] or target.device != z.device or not target.is_floating_point():
         raise ValueError(
@@ -102,7 +102,8 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
     directions = _directions(z, num_projections, directions, generator)  # (N, D)
     z = z if z.dim() == 3 else z[None]  # (V, B, D)
     if reduction == "mean":
-        return SlicedDistance.apply(z, target, directions)  # the three lines below and their mean, faster
+        value, _ = sliced_distance(z, target, directions, torch.is_grad_enabled())  # as below, faster
+        return differentiable_once(value, z)
     with without_autocast(z):
         projected, goal = directions @ z.mT, directions @ target.T  # (V, N, B) and (N, B): each direction a line
     gap = projected.sort(dim=-1).values - goal.sort(dim=-1).values  # sorted, the k-th smallest beside the k-th smallest
@@ -135,8 +136,7 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
         >>> bool(sigreg_loss(torch.randn(1000, 8)) < 0.01)
         True
     """
-    check_features(z)
-    _check_reduction(reduction)
+    _check(z, reduction)
     if isinstance(num_knots, bool) or not isinstance(num_knots, numbers.Integral) or num_knots < 2:
         raise ValueError(f"num_knots must be an integer of at least 2, got {num_knots!r}")
     if isinstance(t_max, bool) or not isinstance(t_max, numbers.Real) or not 0 < t_max < math.inf:
@@ -156,7 +156,8 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
     deviation s (t up to 3/s, weight exp(−(st)²/2), and s dt), so that the statistic does not depend on the unit in
     which features are measured; for GeneralizedGaussian(0, 1, 2) it is `sigreg_loss`.
 
-    φ is tabulated at the first call with a distribution object, and remembered as long as the object lives.
+    φ is tabulated at the first call with a distribution object and remembered as long as the object lives, and made
+    anew when its parameters change. (torch.compile looks for changes when it compiles, not when the result runs.)
 
     Args:
         z: (B, D) or (V, B, D) features; V views share the directions.
@@ -178,14 +179,13 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
         >>> bool(rgg_cf_loss(z, target) < rgg_cf_loss(z + 0.5, target))
         True
     """
-    check_features(z)
-    _check_reduction(reduction)
+    _check(z, reduction)
     check_law(distribution, z.device)
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
-    if z.device.type == "cpu" and directions.abs().max() > 2.6:
+    if violated(directions.abs() <= 2.6):
         raise ValueError(f"directions are to have unit length, got an entry of size {directions.abs().max():.3g}")
-    scale = remembered(distribution, "scale", lambda: standard_deviation(distribution))
+    _, scale = remembered(distribution, mean_and_deviation)
     t, weight = _knots(z, 17, 3.0)
     with without_autocast(z):
         wanted = projected_characteristic_function(distribution, directions, t / scale)
@@ -197,8 +197,7 @@ def coordinate_loss(z, distribution):
 
     A column of z in ascending order is compared with the quantiles of the target at (k − ½)/B, k = 1 … B: the mean
     squared difference over batch, coordinates and views. It sees each coordinate alone; how they depend on each other
-    is for the projections to see. The quantiles are remembered as long as the distribution object lives: for other
-    parameters make another object.
+    is for the projections to see. The quantiles are remembered as φ is in `rgg_cf_loss`.
 
     Args:
         z: (B, D) features, or (V, B, D) for V views.
@@ -221,11 +220,7 @@ def coordinate_loss(z, distribution):
     size, d = z.shape[-2:]
     check_law(distribution, z.device, d)
 
-    def quantiles():
-        levels = (torch.arange(size, dtype=torch.float64, device=z.device) + 0.5) / size
-        return distribution.icdf(levels.view(-1, *[1] * len(distribution.batch_shape))).reshape(size, -1).mT
-
-    wanted = remembered(distribution, ("quantiles", size), quantiles)  # (1, B) or (D, B)
+    wanted = remembered(distribution, _quantiles, size)  # (1, B) or (D, B)
     return (z.mT.sort(dim=-1).values - wanted.to(z.dtype)).square().mean()
 
 
@@ -280,7 +275,7 @@ def gather(z, dim=0):
         Tensor; z itself where there is no group, or a group of one.
 
     Raises:
-        RuntimeError: by the backward pass if it is asked for a second derivative.
+        RuntimeError: by the backward pass of a second derivative.
 
     Example:
         >>> z = torch.randn(2, 16, 8).relu()  # this process's share of two views
@@ -289,7 +284,7 @@ def gather(z, dim=0):
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return z
-    return torch.cat(_Gather.apply(z).unbind(), dim)
+    return torch.cat(differentiable_once(_Gather.apply(z), z).unbind(), dim)
 
 
 class _Gather(torch.autograd.Function):
@@ -303,7 +298,6 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        refuse_second_derivative()
         grad = grad.contiguous()
         dist.all_reduce(grad)  # every process's loss pulls at every feature
         return grad[dist.get_rank()]
@@ -332,7 +326,14 @@ def _knots(z, num_knots, t_max):
     return t, weight
 
 
-def _check_reduction(reduction):
+def _quantiles(distribution, size):
+    """The quantiles of each of the distributions at (k − ½)/size, k = 1 … size: (1, size) or (D, size)."""
+    levels = (torch.arange(size, dtype=torch.float64, device=distribution.loc.device) + 0.5) / size
+    return distribution.icdf(levels.view(-1, *[1] * len(distribution.batch_shape))).reshape(size, -1).mT
+
+
+def _check(z, reduction):
+    check_features(z)
     if reduction not in ("mean", "none"):
         raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
 

@@ -10,7 +10,7 @@ import torch
 
 from .distributions import RectifiedGeneralizedGaussian
 from .numerics import special
-from .numerics.arguments import check_counts, check_dtype
+from .numerics.arguments import check_counts, check_dtype, check_tensors, draw_options
 from .numerics.characteristic import projected_characteristic_function
 
 __all__ = ["ProjectedMarginal", "projected_characteristic_function", "projected_marginal", "random_directions"]
@@ -41,7 +41,7 @@ def random_directions(n, d, *, orthogonal=False, size=None, device=None, dtype=N
     """
     check_counts(n=n, d=d, **({} if size is None else {"size": size}))
     dtype = check_dtype(dtype)
-    options = {"device": device, "dtype": torch.promote_types(dtype, torch.float32), "generator": generator}
+    options = draw_options(device, torch.promote_types(dtype, torch.float32), generator)
     size = d if size is None else size
     if not 1 <= size <= d or (orthogonal and size < d):
         raise ValueError(f"size must be from 1 to d ({d}), and d if directions are orthogonal, got {size}")
@@ -109,8 +109,9 @@ def projected_marginal(distribution, direction, y):
     c = torch.as_tensor(direction, dtype=torch.float64, device="cpu")
     if c.shape != (2,) or not c.isfinite().all() or not c.any():
         raise ValueError(f"direction must be two finite numbers, not both zero, got {direction!r}")
-    if not isinstance(y, torch.Tensor) or not y.is_floating_point() or not y.isfinite().all():
-        raise ValueError(f"y must be a finite floating-point tensor, got {y!r}")
+    check_tensors(y=y)
+    if not y.is_floating_point() or not y.isfinite().all():
+        raise ValueError(f"y must be finite and floating point, got {y!r}")
     y, (c1, c2) = y.double(), c.tolist()
     laws = [
         RectifiedGeneralizedGaussian(

@@ -11,7 +11,7 @@ import math
 
 import torch
 
-from .numerics.arguments import check_draw, check_finite, check_p
+from .numerics.arguments import check_draw, check_finite, check_p, check_tensors, violated
 
 
 def lp_norm(x, p, dim=-1, keepdim=False):
@@ -39,12 +39,12 @@ def lp_norm(x, p, dim=-1, keepdim=False):
         [13.928, 7.0, 5.0, 4.0]
     """
     check_p(p)
-    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-        raise ValueError(f"x must be a floating-point tensor, got {getattr(x, 'dtype', type(x).__name__)}")
+    check_tensors(x=x)
+    if not x.is_floating_point():
+        raise ValueError(f"x must be floating point, got {x.dtype}")
     if isinstance(dim, bool) or not isinstance(dim, int) or not -x.dim() <= dim < x.dim() or x.shape[dim] == 0:
         raise ValueError(f"dim must be a dimension of x that is not empty, got {dim!r} for shape {tuple(x.shape)}")
-    if x.device.type == "cpu" and not x.isfinite().all():
-        raise ValueError("x must be finite, got NaN or infinity")
+    check_finite("x", x)
     size = x.double().abs()
     if p == math.inf:
         return size.amax(dim, keepdim).to(x.dtype)
@@ -132,12 +132,13 @@ def surface_density(u, p):
         >>> [round(value, 3) for value in surface_density(u, 0.5).tolist()]
         [inf, 0.581]
     """
-    if not isinstance(u, torch.Tensor) or not u.is_floating_point() or u.dim() == 0 or u.shape[-1] == 0:
-        raise ValueError(f"u must be a floating-point tensor of shape (..., d), got {u!r}")
+    check_tensors(u=u)
+    if not u.is_floating_point() or u.dim() == 0 or u.shape[-1] == 0:
+        raise ValueError(f"u must be floating point of shape (..., d), got {u.dtype} {tuple(u.shape)}")
     check_finite("u", u)
     norm = lp_norm(u, p)
     far = (norm - 1).abs().flatten()
-    if u.device.type == "cpu" and (far > 100 * torch.finfo(u.dtype).eps).any():
+    if violated(far <= 100 * torch.finfo(u.dtype).eps):
         raise ValueError(f"u must lie on the unit ℓp sphere, got a norm of {norm.flatten()[far.argmax()].item()}")
     if p in (1, 2, math.inf):
         return torch.ones_like(norm)

@@ -37,6 +37,9 @@ CHECKERS = {
     "dtype": (arguments.check_dtype, (None, torch.float16), (torch.int64, COMPLEX, "float32"),
               "dtype must be a floating one, got"),
     "tensor": (lambda x: arguments.check_tensors(x=x), (Z,), (Z.numpy(), [Z, Z], 1.0, None), "x must be a tensor, got"),
+    "dense tensor": (lambda x: arguments.check_tensors(x=x), (Z.T, Z[:0]),
+                     (Z.to_sparse(), torch.nested.nested_tensor([Z, ONES[None]], layout=torch.jagged)),
+                     "x must be a dense tensor, got (torch.sparse|a nested)"),
     "finite": (lambda x: arguments.check_finite("x", x), (Z, Z.to(META)), (with_one(NAN), with_one(-INF)),
                "x holds NaN or infinity"),
     "number or tensor": (lambda x: arguments.broadcast(x=x), (1, 2.5, ONES.half()),
@@ -105,15 +108,16 @@ U = torch.tensor([1.0, 0.0])
 # function: (call of one argument, bad values, message) for each of its arguments
 EDGES = {
     "lp_norm": [
-        (lambda x: r.lp_norm(x, 2), (ONES.long(), ONES.to(COMPLEX), [1.0, 2.0]), "x must be a floating-point tensor"),
+        (lambda x: r.lp_norm(x, 2), ([1.0, 2.0],), "x must be a tensor, got"),
+        (lambda x: r.lp_norm(x, 2), (ONES.long(), ONES.to(COMPLEX)), "x must be floating point, got"),
         (lambda x: r.lp_norm(x, 2), (torch.tensor(1.0), torch.ones(3, 0)), "dim must be a dimension of x that is not"),
-        (lambda x: r.lp_norm(x, 2), (with_one(NAN), with_one(INF)), "x must be finite"),
+        (lambda x: r.lp_norm(x, 2), (with_one(NAN), with_one(INF)), "x holds NaN or infinity"),
         (lambda dim: r.lp_norm(Z, 2, dim), (2, -3, 0.0, None, (0, 1), True), "dim must be a dimension of x"),
         (lambda p: r.lp_norm(Z, p), (0,), "p must be a positive number or inf"),
     ],
     "surface_density": [
         (lambda u: r.surface_density(u, 2), (ONES.long(), [1.0, 0.0], torch.tensor(1.0), torch.ones(3, 0)),
-         r"u must be a floating-point tensor of shape \(..., d\), got"),
+         r"u must be (a tensor|floating point of shape \(..., d\)), got"),
         (lambda u: r.surface_density(u, 2), (with_one(NAN, U), with_one(INF, U)), "u holds NaN or infinity"),
         (lambda u: r.surface_density(u, 0.5), (2 * U,), "u must lie on the unit ℓp sphere, got a norm of 2"),
         (lambda u: r.surface_density(u, 0.5), (torch.eye(4),), r"u must have shape \(..., d\) with d <= 3, got"),
@@ -163,7 +167,7 @@ EDGES = {
          ((0.0, 0.0), (1.0,), ONES, 1.0, ((1.0, 2.0),), (NAN, 1.0), (1.0, INF)),
          "direction must be two finite numbers, not both zero, got"),
         (lambda y: r.projected_marginal(LAW, (1.0, 1.0), y), (LABELS, with_one(NAN), with_one(INF), 1.0, [1.0]),
-         "y must be a finite floating-point tensor"),
+         "y must be (a tensor|finite and floating point), got"),
     ],
     "projected_characteristic_function": [
         (lambda d: r.projected_characteristic_function(d, Z, ONES), (law(3),), "distribution must have scalar"),

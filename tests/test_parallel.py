@@ -116,8 +116,9 @@ def work(config):
         saved[name] = {"before": before, "after": network.module.state_dict(), "parts": parts}
     z = some_views().flatten(2)[..., :4].relu()[:, 8 * rank :][:, :8]
     saved["gathered"] = gathered_losses(z.mT.contiguous().mT.requires_grad_(), rank)
+    (slope,) = torch.autograd.grad(sigreg_loss(gather(z.requires_grad_(), dim=1)), z, create_graph=True)
     try:
-        torch.autograd.grad(sigreg_loss(gather(z.requires_grad_(), dim=1)), z, create_graph=True)
+        torch.autograd.grad(slope.sum(), z)
     except RuntimeError as error:
         saved["second derivative"] = str(error)
     saved["gather"] = [gather(torch.full((1, 2), rank), dim) for dim in (0, 1)]

@@ -6,7 +6,7 @@ import math
 import numbers
 
 import torch
-from torch.distributions import constraints
+from torch.distributions import biject_to, constraints, transform_to
 
 
 class Between(constraints.Constraint):
@@ -20,6 +20,16 @@ class Between(constraints.Constraint):
 
     def __repr__(self):
         return f"({self.low}, {self.high})"
+
+
+@biject_to.register(Between)
+@transform_to.register(Between)
+def _transform_to_between(interval):
+    """torch's own: what optimises parameters without bounds (Pyro, for example) asks for it."""
+    if interval.high < math.inf:
+        edge = 2.0**-20 * (interval.high - interval.low)  # torch's interval holds its ends
+        return transform_to(constraints.interval(interval.low + edge, interval.high - edge))
+    return transform_to(constraints.real if interval.low == -math.inf else constraints.greater_than(interval.low))
 
 
 FINITE, POSITIVE, FRACTION = Between(-math.inf, math.inf), Between(0, math.inf), Between(0, 1)
@@ -37,6 +47,8 @@ def check_numbers(**named):
 def broadcast(**named):
     """Numbers and floating-point tensors -> tensors of one shape and dtype, on the tensors' device."""
     for name, value in named.items():
+        if isinstance(value, torch.Tensor):
+            check_tensors(**{name: value})
         if not (value.is_floating_point() if isinstance(value, torch.Tensor) else isinstance(value, numbers.Real)):
             raise ValueError(f"{name} must be a number or a floating-point tensor, got {value!r}")
     tensors = [value for value in named.values() if isinstance(value, torch.Tensor)] or [torch.empty(())]
@@ -59,7 +71,7 @@ def in_float64(function, **named):
         return function(*(torch.tensor(v, dtype=torch.float64, device="cpu") for v in named.values())).item()
     values = broadcast(**named)
     for name, value in zip(named, values, strict=True):
-        if value.device.type == "cpu" and not _ALLOWED[name].check(value).all():  # on CUDA looking would mean waiting
+        if violated(_ALLOWED[name].check(value)):
             raise ValueError(f"{name} must lie in {_ALLOWED[name]}, got {value}")
     return function(*(value.double() for value in values)).to(values[0].dtype)
 
@@ -90,13 +102,54 @@ def check_draw(n, d, p, device, dtype):
     return {"device": device, "dtype": torch.float64}, check_dtype(dtype)
 
 
-def refuse_second_derivative():
-    """For a ``backward`` that autograd cannot differentiate: RuntimeError where it is asked to (create_graph=True).
+def draw_options(device, dtype, generator):
+    """For torch.randn, which torch.compile takes with no generator, not even None, where shapes change."""
+    return {"device": device, "dtype": dtype, **({} if generator is None else {"generator": generator})}
+
+
+def with_forward_mode(function):
+    """The function of an autograd.Function, whose ``tangent`` is its jvp. (torch.compile takes none that has a jvp.)"""
+    dual = type(function.__name__, (function,), {"jvp": staticmethod(function.tangent)})
+    return lambda *inputs: (function if torch.compiler.is_compiling() else dual).apply(*inputs)
+
+
+class _Derivative(torch.autograd.Function):
+    """x itself, and its derivative of the given order: RuntimeError at order 2."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(order, x, *inputs):
+        return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.order = inputs[0]
+        ctx.save_for_backward(*inputs[2:])
+        ctx.save_for_forward(*inputs[2:])
+
+    @staticmethod
+    def backward(ctx, grad):
+        inputs = ctx.saved_tensors  # once only: a checkpointed block does not hand them out twice
+        return None, _Derivative.next(ctx.order, grad, inputs), *[None] * len(inputs)
+
+    @staticmethod
+    def jvp(ctx, _, x, *inputs):
+        return _Derivative.next(ctx.order, x, ctx.saved_tensors)
+
+    @staticmethod
+    def next(order, slope, inputs):
+        if order == 1:
+            raise RuntimeError("this function can be differentiated once only")
+        return _Derivative.apply(order + 1, slope, *inputs)
+
+
+def differentiable_once(x, *inputs):
+    """x, computed from inputs, whose second derivative is refused; compiled, torch itself refuses that of everything.
 
     (torch's once_differentiable would be silent where the incoming gradient is a constant.)
     """
-    if torch.is_grad_enabled():
-        raise RuntimeError("this function can be differentiated once only: leave out create_graph=True")
+    return x if torch.compiler.is_compiling() else _Derivative.apply(0, x, *inputs)
 
 
 def full_precision(x):
@@ -104,15 +157,36 @@ def full_precision(x):
 
 
 def without_autocast(x):
-    """Context in which autocast does not round what is computed on x's device. (Not every device has autocast.)"""
-    has_autocast = torch.amp.is_autocast_available(x.device.type)
+    """Context in which autocast does not round what is computed on x's device.
+
+    Not every device has autocast; torch.compile cannot ask, and compiles for none that has not.
+    """
+    has_autocast = torch.compiler.is_compiling() or torch.amp.is_autocast_available(x.device.type)
     return torch.autocast(x.device.type, enabled=False) if has_autocast else contextlib.nullcontext()
+
+
+def violated(condition):
+    """Whether a condition fails somewhere, as far as one can look without stalling a device, under vmap or compiled."""
+    if condition.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    try:
+        return not condition.all()
+    except RuntimeError:  # under vmap a tensor has no one value
+        return False
+
+
+def version(tensor):
+    """How often the tensor was written to, which torch does not count in inference mode and when it compiles."""
+    return 0 if torch.compiler.is_compiling() or tensor.is_inference() else tensor._version
 
 
 def check_tensors(**named):
     for name, value in named.items():
         if not isinstance(value, torch.Tensor):
             raise ValueError(f"{name} must be a tensor, got {type(value).__name__}")
+        if value.layout != torch.strided or value.is_nested:
+            kind = "a nested tensor" if value.is_nested else value.layout
+            raise ValueError(f"{name} must be a dense tensor, got {kind}")
 
 
 def check_features(z):
@@ -127,7 +201,7 @@ def check_features(z):
 
 
 def check_finite(name, value):
-    if value.device.type == "cpu" and not value.isfinite().all():
+    if violated(value.isfinite()):
         raise ValueError(f"{name} holds NaN or infinity")
 
 

@@ -1,6 +1,6 @@
 """Characteristic functions of projections, by a table that is made once for each distribution.
 
-What is computed from a distribution once and then kept stands here too: `remembered`, `standard_deviation`.
+What is computed from a distribution once and then kept stands here too: `remembered`, `mean_and_deviation`.
 """
 
 import weakref
@@ -9,7 +9,7 @@ import torch
 from torch.distributions import constraints
 
 from . import special
-from .arguments import check_law, check_tensors, full_precision, without_autocast
+from .arguments import check_law, check_tensors, full_precision, violated, without_autocast
 
 
 @torch.no_grad()
@@ -48,14 +48,13 @@ def projected_characteristic_function(distribution, directions, t):
     if t.dim() != 1 or not t.is_floating_point() or t.device != directions.device:
         raise ValueError(f"t must be floating point of shape (K,), got {t.dtype} {tuple(t.shape)} on {t.device}")
     directions = full_precision(directions)
-    table, spacing, mean, variance = remembered(
-        distribution, "characteristic function", lambda: _tabulate(distribution)
-    )
+    table, (mean, deviation) = remembered(distribution, _tabulate), remembered(distribution, mean_and_deviation)
     # What log φ(c t) has beyond its first two cumulants, at equally spaced c > 0. φ is conjugate at negative c t.
     size, t = directions.abs(), t.double()
     step = size.max().clamp_min(torch.finfo(size.dtype).tiny) / KNOTS
     c = torch.arange(KNOTS + 1, device=directions.device) * step.double()
-    rest = special.interpolate(table, c.unsqueeze(-1) * (t / spacing))  # (KNOTS + 1, K)
+    knots = t * deviation / REACH * (len(table) - 1)  # where t lies in the table
+    rest = special.interpolate(table, c.unsqueeze(-1) * knots)  # (KNOTS + 1, K)
     # A direction's sum over coordinates is one over knots, once each coordinate is shared out to its two neighbours.
     logs, phases = [], []
     for c, sign in zip((size / step).split(BLOCK), directions.sign().split(BLOCK), strict=True):
@@ -68,19 +67,17 @@ def projected_characteristic_function(distribution, directions, t):
             logs.append(count[0] @ rest.real.to(c.dtype))
             phases.append(count[1] @ rest.imag.to(c.dtype))
     sums, squares = directions.double().sum(1, keepdim=True), directions.double().square().sum(1, keepdim=True)
-    log = torch.cat(logs) - variance / 2 * squares * t.square()
+    log = torch.cat(logs) - deviation**2 / 2 * squares * t.square()
     phase = torch.cat(phases) * t.sign() + mean * sums * t
     return torch.polar(log.exp(), phase).to(torch.promote_types(directions.dtype, torch.complex64))
 
 
 BLOCK, KNOTS = 256, 4096  # directions processed at a time; intervals between 0 and the largest |c_j|
+REACH = 8  # standard deviation times the t where the table ends
 
 
 def _tabulate(distribution, knots=8192):
-    """log φ(t) − i mean t + variance t² / 2 at equally spaced t from 0 to 8 / standard deviation.
-
-    Returns the table, the spacing of t, the mean and the variance; by quadrature over the density.
-    """
+    """log φ(t) − i mean t + variance t² / 2 at equally spaced t from 0 to REACH / standard deviation, by quadrature."""
     law = type(distribution)(*(v.double().reshape(()) for v in (distribution.loc, distribution.scale, distribution.p)))
     whole = law.support is constraints.real
     start = law.loc if whole else law.loc.clamp_min(0)
@@ -90,39 +87,51 @@ def _tabulate(distribution, knots=8192):
     x, weight = torch.cat([start + step, left[0]]), torch.cat([step_weight, left[1]])
     weight = weight * law._log_prob(x).exp()
     atom = 0 * law.loc if whole else law._cdf(0 * law.loc)  # P(x = 0)
-    mean, variance = law.mean, law.variance
-    spacing = 8 / standard_deviation(law) / (knots - 1)
-    t = torch.arange(knots, dtype=x.dtype, device=x.device) * spacing
+    mean, deviation = mean_and_deviation(law)
+    t = torch.arange(knots, dtype=x.dtype, device=x.device) * (REACH / (knots - 1) / deviation)
     angles = (block.unsqueeze(-1) * (x - mean) for block in t.split(256))  # 3400 points each
     atom = torch.polar(atom, -mean * t)
     phi = torch.cat([torch.complex(a.cos() @ weight, a.sin() @ weight) for a in angles]) + atom  # of x - mean
     check_mass(distribution, phi[0].real)
     turns = (phi[1:] * phi[:-1].conj()).angle()
     phase = torch.cat([turns.new_zeros(1), turns.cumsum(0)])
-    return torch.complex(phi.abs().clamp_min(1e-30).log() + variance * t**2 / 2, phase), spacing, mean, variance
+    return torch.complex(phi.abs().clamp_min(1e-30).log() + (deviation * t) ** 2 / 2, phase)
 
 
 def check_mass(distribution, mass):
     """ValueError if quadrature does not find the whole mass of a law. (On CUDA looking would stall the device.)"""
-    if mass.device.type == "cpu" and not abs(mass - 1) < 1e-4:
+    if violated(abs(mass - 1) < 1e-4):
         raise ValueError(f"the density of {distribution} is too narrow to be tabulated: it sums to {mass:.3g}")
 
 
-def standard_deviation(distribution):
-    """In float64. ValueError on the CPU where it is all but zero: features are measured in it."""
-    deviation = distribution._moments()[1].sqrt()
-    if deviation.device.type == "cpu" and not (deviation > 1e-30).all():
+def mean_and_deviation(distribution):
+    """Mean and standard deviation of a law of scalar parameters, (2,) in float64.
+
+    ValueError on the CPU where the deviation is all but zero: features are measured in it.
+    """
+    mean, variance, _ = distribution._moments()
+    if violated(variance > 1e-60):
         raise ValueError(f"the variance of {distribution} is too small for a float")
-    return deviation
+    return torch.cat([mean.double().reshape(1), variance.sqrt().reshape(1)])
 
 
 _memory = weakref.WeakKeyDictionary()
 
 
-def remembered(distribution, key, compute):
-    """compute(), done once per distribution object and key."""
-    known = _memory.setdefault(distribution, {})
-    if key not in known:
+def remembered(distribution, function, *args):
+    """function(distribution, *args), computed once, and again when a parameter of the distribution was changed.
+
+    What is compiled looks for changes when it is compiled, and not when it runs.
+    """
+    known, key = _memory.setdefault(distribution, {}), (function.__name__, *args)
+    parameters = distribution.loc, distribution.scale, distribution.p
+    state = _state(*parameters)
+    if key not in known or known[key][0] != state:
         with torch.inference_mode(False), torch.no_grad():
-            known[key] = compute()
-    return known[key]
+            known[key] = state, function(distribution, *args), parameters  # which are held, or their ids would be free
+    return known[key][1]
+
+
+@torch.compiler.assume_constant_result
+def _state(*tensors):
+    return str([(id(x), x.tolist() if x.is_inference() else x._version) for x in tensors])

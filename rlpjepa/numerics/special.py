@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from .arguments import refuse_second_derivative
+from .arguments import differentiable_once, with_forward_mode
 
 
 def log_normalizer(p):
@@ -44,7 +44,8 @@ def inverse_power_rise(t, rise, p):
 
 
 def log_mills(t, p):
-    """log of Mills' ratio P(T > t) / density(t) for t >= 0: of moderate size where both of these underflow."""
+    """log of Mills' ratio P(T > t) / density(t) for t >= 0: of moderate size where both underflow. No derivatives."""
+    t, p = t.detach(), p.detach()
     a, w = 1 / p, (t**p / p).clamp_max(1e300)
     near = w.clamp_max(500.0)
     near = torch.special.gammaincc(a, near).log() + near + torch.lgamma(a) + (a - 1) * p.log()
@@ -65,38 +66,54 @@ def tail_nodes(t, p):
     points are constants; derivatives in t and p go through the rise.
     """
     t, p = t.unsqueeze(-1), p.unsqueeze(-1)
-    with torch.no_grad():
-        # x is the rise from t; for p > 1 that bends y too sharply near 0, and the rise from 0.7 takes its place
-        start = torch.where(p < 1, t, t.clamp_min(0.7))
-        length = 4 + (p * ((40 * p) ** (1 / p) + 0.7).log() - p.log()).clamp_min(6.0)  # to a rise of 40 from t
-        u = length * torch.linspace(0.0, 1.0, NODES, dtype=t.dtype, device=t.device) - 4
-        x = torch.exp(u - torch.exp(-u))
-        y = inverse_power_rise(start, x, p).clamp_min(1e-300)
-        dy = x * (1 + torch.exp(-u)) * length / (NODES - 1) * (start + y) ** (1 - p)
+    # x is the rise from t; for p > 1 that bends y too sharply near 0, and the rise from 0.7 takes its place
+    start, q = torch.where(p < 1, t, t.clamp_min(0.7)).detach(), p.detach()
+    length = 4 + (q * ((40 * q) ** (1 / q) + 0.7).log() - q.log()).clamp_min(6.0)  # to a rise of 40 from t
+    u = length * torch.linspace(0.0, 1.0, NODES, dtype=t.dtype, device=t.device) - 4
+    x = torch.exp(u - torch.exp(-u))
+    y = inverse_power_rise(start, x, q).clamp_min(1e-300)
+    dy = x * (1 + torch.exp(-u)) * length / (NODES - 1) * (start + y) ** (1 - q)
     rise = graft(power_rise(t, y, p), (t + y) ** p / p)
     return y, dy.log() - rise, rise
 
 
-class _LogSurvival(torch.autograd.Function):
+@with_forward_mode
+class _log_survival(torch.autograd.Function):
     """log P(T > t) for real t, exact in both tails. (torch's gammaincc has no derivative in its first argument.)"""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, t, p):
+    def forward(t, p):
         tail = log_density(t, p) + log_mills(t.abs(), p)
-        out = torch.where(t > 0, tail, torch.log1p(-tail.exp()))
-        ctx.save_for_backward(t, p, tail, out)
-        return out
+        return torch.where(t > 0, tail, torch.log1p(-tail.exp()))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs, output)
+        ctx.save_for_forward(*inputs, output)
 
     @staticmethod
     def backward(ctx, grad):
-        refuse_second_derivative()
-        t, p, tail, out = ctx.saved_tensors
-        in_t = -torch.exp(torch.where(t > 0, -log_mills(t.abs(), p), log_density(t, p) - out))
-        if not ctx.needs_input_grad[1]:
-            return grad * in_t, None
-        pieces = zip(t.abs().flatten().split(4096), p.flatten().split(4096), strict=True)  # the nodes take memory
-        in_p = torch.cat([_log_tail_slope(*piece) for piece in pieces]).view_as(p)
-        return grad * in_t, grad * in_p * torch.where(t > 0, 1.0, -torch.exp(tail - out))
+        in_t, in_p = _survival_slopes(*ctx.saved_tensors, in_p=ctx.needs_input_grad[1])
+        return grad * in_t, None if in_p is None else grad * in_p
+
+    @staticmethod
+    def tangent(ctx, t, p):
+        in_t, in_p = _survival_slopes(*ctx.saved_tensors)
+        return in_t * t + in_p * p
+
+
+def _survival_slopes(t, p, log_survival, in_p=True):
+    """The derivatives of log P(T > t) in t and p; in_p False leaves out the second, which takes longer."""
+    t, p, log_survival = t.detach(), p.detach(), log_survival.detach()
+    log_mills_, log_density_ = log_mills(t.abs(), p), log_density(t, p)
+    in_t = -torch.exp(torch.where(t > 0, -log_mills_, log_density_ - log_survival))
+    if not in_p:
+        return in_t, None
+    pieces = zip(t.abs().flatten().split(4096), p.flatten().split(4096), strict=True)  # the nodes take memory
+    in_p = torch.cat([_log_tail_slope(*piece) for piece in pieces]).view_as(p)
+    return in_t, in_p * torch.where(t > 0, 1.0, -torch.exp(log_density_ + log_mills_ - log_survival))
 
 
 def _log_tail_slope(t, p):
@@ -108,42 +125,45 @@ def _log_tail_slope(t, p):
 
 
 def log_survival(t, p):
-    return _LogSurvival.apply(*torch.broadcast_tensors(t, p))
+    t, p = torch.broadcast_tensors(t, p)
+    return differentiable_once(_log_survival(t, p), t, p)
 
 
 def interval_mass(low, high, p):
     """P(low < T < high) for low < 1, with no cancellation unless the interval is short. No derivatives."""
+    low, high, p = low.detach(), high.detach(), p.detach()
     tails = log_survival(-high, p).exp() - log_survival(-low, p).exp()
     low, high = (t.sign() * torch.special.gammainc(1 / p, t.abs() ** p / p) / 2 for t in (low, high))
     return torch.where(high < -0.25, tails, high - low)
 
 
 def excess_quantile(t, log_tail, p):
-    """The y >= 0 with log P(T > t + y | T > t) = log_tail, for t >= 0. Differentiable in all three arguments.
-
-    Newton's method in z = y for p >= 1 and in z = rise for p < 1. In that variable the log survival is concave, so that
-    from the second step on the iterates come down to the root from above; eight steps reach float64's precision.
-    """
-    with torch.no_grad():
-        r, mills, goal = p.clamp_max(1.0), log_mills(t, p), log_tail.clamp(-1e12, 0.0)
-        # the density falls, so y is at least P * mills; the rise is at most -goal for p >= 1, and at least for p < 1
-        z = power_rise(t, -torch.expm1(goal) * mills.exp(), r)
-        z = torch.where(p < 1, z.maximum(-goal), z)
-        ceiling = torch.where(p < 1, math.inf, inverse_power_rise(t, -goal, p))
-        for _ in range(8):
-            y = inverse_power_rise(t, z, r)
-            ahead = log_mills(t + y, p)
-            excess = ahead - mills - power_rise(t, y, p) - goal
-            excess = torch.where(goal < -1e-13, excess, 0.0)  # nearer 0 it is rounding noise, and z good enough
-            z = z + excess * torch.exp(ahead + (r - 1) * (t + y).clamp_min(1e-300).log())
-            z = z.clamp_min(0.0).minimum(ceiling)
-        y = torch.where(log_tail == -math.inf, math.inf, inverse_power_rise(t, z, r))
+    """The y >= 0 with log P(T > t + y | T > t) = log_tail, for t >= 0. Differentiable in all three arguments."""
+    y = _solve_excess(t.detach(), log_tail.detach(), p.detach())
     # implicit differentiation of log P(T > t + y) - log P(T > t) = log_tail
-    slope = (log_survival(t + y, p) - log_survival(t, p) - log_tail) * log_mills(t + y, p).exp().detach()
-    y = graft(y, slope)
-    if y.requires_grad:
-        y.register_hook(lambda _: refuse_second_derivative())
-    return y
+    slope = (log_survival(t + y, p) - log_survival(t, p) - log_tail) * log_mills(t + y, p).exp()
+    return differentiable_once(graft(y, slope), t, log_tail, p)
+
+
+def _solve_excess(t, log_tail, p):
+    """Newton's method in z = y for p >= 1 and in z = rise for p < 1.
+
+    In that variable the log survival is concave, so that from the second step on the iterates come down to the root
+    from above; eight steps reach float64's precision.
+    """
+    r, mills, goal = p.clamp_max(1.0), log_mills(t, p), log_tail.clamp(-1e12, 0.0)
+    # the density falls, so y is at least P * mills; the rise is at most -goal for p >= 1, and at least for p < 1
+    z = power_rise(t, -torch.expm1(goal) * mills.exp(), r)
+    z = torch.where(p < 1, z.maximum(-goal), z)
+    ceiling = torch.where(p < 1, math.inf, inverse_power_rise(t, -goal, p))
+    for _ in range(8):
+        y = inverse_power_rise(t, z, r)
+        ahead = log_mills(t + y, p)
+        excess = ahead - mills - power_rise(t, y, p) - goal
+        excess = torch.where(goal < -1e-13, excess, 0.0)  # nearer 0 it is rounding noise, and z good enough
+        z = z + excess * torch.exp(ahead + (r - 1) * (t + y).clamp_min(1e-300).log())
+        z = z.clamp_min(0.0).minimum(ceiling)
+    return torch.where(log_tail == -math.inf, math.inf, inverse_power_rise(t, z, r))
 
 
 def finite_rule(like, n=300):
