@@ -1,6 +1,7 @@
 """A run of `rlpjepa.pretrain`: what it leaves, how it goes on after an interrupt, and how it ends when it cannot."""
 
 import dataclasses
+import inspect
 import json
 import math
 import os
@@ -25,6 +26,7 @@ from rlpjepa import (
     sample_rgg,
     two_views,
 )
+from rlpjepa.augment import draw_views
 from rlpjepa.data import DataError, load_data, load_folder
 from rlpjepa.evaluate import extract_features
 from rlpjepa.pretrain import RunError, load_run, pretrain
@@ -196,6 +198,17 @@ def test_every_image_once_an_epoch_and_in_another_order_in_the_next(tmp_path, li
     epochs = torch.stack(data[0].batches).view(2, 120)
     assert (epochs.sort().values == torch.arange(120)).all()
     assert (epochs[0] != epochs[1]).any() and (epochs[0] != torch.arange(120)).any()
+
+
+def test_views_are_drawn_as_the_configuration_says(tmp_path, light):
+    parameters = inspect.signature(draw_views).parameters.values()
+    usual = {option.name: option.default for option in parameters if option.kind is option.KEYWORD_ONLY}
+    assert light.augmentation() == usual
+    shares = dict.fromkeys(usual.keys() - {"interpolation"}, 0.3)
+    run = Run(dataclasses.replace(light, interpolation="bicubic", **shares), tmp_path)
+    run.data = Recorded(**vars(run.data))
+    run.compute_step()
+    assert run.data.options == [shares | {"interpolation": "bicubic", "generator": run.generator}]
 
 
 def test_optimizer_and_network_are_those_of_the_configuration(tmp_path, tiny):
