@@ -683,7 +683,7 @@ for label, arm in arms.items():
 # The same code with the defaults of the minimal example (ResNet-18 as timm builds it, $D = 512$) on all 50,000 training
 # images. With CUDA the next cell fetches them (169 MB, once) and does it here, all 100 epochs; without, it says so. The
 # results below are read from files, each with its configuration, seed, versions, hardware and the checksum of the data.
-# Two runs have all 100 epochs: `python -m rlpjepa.pretrain --dataset cifar100`, and the same with `--mu -1`. The others
+# Two of these runs have all 100 epochs: `python -m rlpjepa.pretrain --dataset cifar100`, and the same with `--mu -1`. The others
 # are from `python -m rlpjepa.pretrain --sweep notebooks/results/cifar100/cpu.toml`: sweeps of five epochs a run, and
 # one run of ten.
 
@@ -954,21 +954,20 @@ show(
 # %% [markdown] tags=["slide"]
 # ## 14 · What zeros cost: the trade-off on CIFAR-100
 #
-# We end with the question of the post's main figure: how much accuracy goes when more entries of $z$ are zero? Four
-# kinds of runs answer it, each with a budget of its own.
+# How much accuracy goes when more entries of $z$ are zero? Four kinds of runs, each with its own budget:
 #
 # - **Large points:** the two full runs of section 12, 100 epochs.
-# - **Full colour:** 100 epochs of the same network with a quarter of its width, which takes half the time
-#   (`notebooks/results/cifar100/tradeoff.toml`). A run appears here when its file is there; from three of one $p$ on, a
-#   line joins them. LeJEPA, which has no zeros, stands at the left end.
+# - **Full colour:** 100 epochs of the same network at a quarter of its width, in half the time
+#   (`notebooks/results/cifar100/tradeoff.toml`). A run appears here when its file is there, and three of one $p$ make a
+#   line. LeJEPA, which has no zeros, stands at the left end.
 # - **Faint:** the five-epoch sweeps of section 12.
-# - **Right:** the post's curves, on a scale of their own, read off its figure to about 0.005. The post does not say how
-#   long its runs were. Compare the shapes of the curves, not their heights.
+# - **Right:** the post's curves, on a scale of their own, read off its figure to about 0.005. It does not say how long
+#   its runs were, so compare shapes and not heights.
 #
-# Nor does the post say which features were classified. So we show two accuracies, both by the linear probe: that of the
-# encoder's features, which one uses, and that of $z$, whose zeros are counted. A point is one seed; where there are more,
-# it is their mean, with a small dot for each. *Prediction:* up to nine tenths of zeros little is lost; where almost all
-# entries are zero, more, and $p = 1$ keeps more than $p = 2$.
+# Nor does it say which features were classified. So we show the linear probe of both: of the encoder's features, which
+# one uses, and of $z$, whose zeros are counted. A point is one seed; where there are more, it is their mean, with a
+# small dot for each. *Prediction:* up to nine tenths of zeros little is lost; where almost all are zero, more, and
+# $p = 1$ keeps more than $p = 2$.
 
 # %%
 hundred = [name for name in real if "_100epochs_" in name]
@@ -988,7 +987,9 @@ show(
         untrained=real["random_seed0"],
         full=list(full.values()),
         behind=list(five.values()),
-        title="100 epochs: {:.0%} zeros in place of {:.0%} cost the encoder {:.3f}".format(*zeros[::-1], lost[0]),
+        title="100 epochs: {:.0%} zeros in place of {:.0%} cost the encoder {:.3f} of accuracy".format(
+            *zeros[::-1], lost[0]
+        ),
     ),
     alt="Probe accuracy against the fraction of zeros on CIFAR-100. Encoder: the full network's two large points, at one "
     "half and five sixths of zeros, lie nearly level and far above the five-epoch curves. These are nearly level up to 98 "
