@@ -23,7 +23,7 @@ from ..evaluate import (
 from ..projections import random_directions
 from ..train import has_fast_bfloat16, train_step
 from . import parallel, provenance, storage
-from .config import PretrainConfig, differences, read_network  # noqa: F401 (the examples)
+from .config import PretrainConfig, differences
 from .cuda_graph import StepGraph
 from .describe import describe_features
 from .errors import RunError, explained, is_out_of_memory
@@ -453,13 +453,15 @@ def load_run(folder):
     """
     folder = Path(folder).expanduser()
     if (folder / "weights.pt").exists():
-        options = storage.read_result(folder / "result.json")["config"]
-        weights = storage.load_tensors(folder / "weights.pt", "cpu")
+        state = {"config": storage.read_result(folder / "result.json")["config"]}
+        state["model"] = storage.load_tensors(folder / "weights.pt", "cpu")
     else:
-        state = dict(storage.load_checkpoint(folder, "cpu"))
-        options, weights = state.get("config"), state.get("model")
-    network, config = read_network(options, weights, folder)
-    return network.eval(), config
+        state = storage.load_checkpoint(folder, "cpu")
+    try:
+        config = PretrainConfig(**state["config"])
+        return config.network(state["model"]).eval(), config
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise RunError(f"{folder} holds no weights of this run's network: {error}") from error
 
 
 def _named(means, speed):
