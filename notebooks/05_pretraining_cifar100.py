@@ -560,7 +560,7 @@ assert one["encoder_probe"] > two["encoder_probe"] + 0.05
 # once: its probe falls with every step of $\mu$. The last point of $p = 1$ and the last two of $p = 2$ lie below an
 # untrained $z$.
 #
-# The post shows such curves on CIFAR-100 (claim F3), from its own runs; section 12 has them beside ours.
+# The post shows such curves on CIFAR-100 (claim F3), from its own runs; section 14 has them beside ours.
 
 # %% [markdown] tags=["slide"]
 # ## 11 · Do all coordinates take part?
@@ -683,7 +683,7 @@ for label, arm in arms.items():
 # The same code with the defaults of the minimal example (ResNet-18 as timm builds it, $D = 512$) on all 50,000 training
 # images. With CUDA the next cell fetches them (169 MB, once) and does it here, all 100 epochs; without, it says so. The
 # results below are read from files, each with its configuration, seed, versions, hardware and the checksum of the data.
-# Two runs have all 100 epochs: `python -m rlpjepa.pretrain --dataset cifar100`, and the same with `--mu -1`. The others
+# Two of these runs have all 100 epochs: `python -m rlpjepa.pretrain --dataset cifar100`, and the same with `--mu -1`. The others
 # are from `python -m rlpjepa.pretrain --sweep notebooks/results/cifar100/cpu.toml`: sweeps of five epochs a run, and
 # one run of ten.
 
@@ -842,7 +842,7 @@ assert 0.5 < min(ratios) and max(ratios) < 2
 # | | post | paper, tables | minimal example | here |
 # | --- | --- | --- | --- | --- |
 # | network | "ResNet or ViT" | ResNet-18, 3×3 stem padded by two pixels | ResNet-18 of timm, 7×7 stem | as the minimal example (`cifar_stem=True` has a 3×3 stem, padded by one) |
-# | epochs | not said | 1000 | 100 | 5 in the sweeps, 10 in one run, 100 in two |
+# | epochs | not said | 1000 | 100 | 5 in the sweeps, 10 in one run, 100 in the full runs |
 # | optimizer | not said | LARS, rate 0.03, ten epochs of warm-up, cosine; biases and norms without weight decay | AdamW, constant rate 0.001 | as the minimal example (`paper.toml` has the other) |
 # | batch, $D$ | not said | 256, 512 | 256, 512 | as the minimal example |
 # | random directions a step | not said | 8192 | 256 | as the minimal example (`paper.toml` has the other) |
@@ -860,51 +860,6 @@ assert 0.5 < min(ratios) and max(ratios) < 2
 # first one that the authors published; the one that stands there since (commit 5ae61ab) is close to the paper's column.
 #
 # Ten epochs were planned for every run of the sweeps. They have five, which is what two CPU cores allowed.
-#
-# ### The trade-off on CIFAR-100
-#
-# Our curves are five-epoch sweeps, with one seed a point. The two large points are the full runs of 100 epochs, at
-# $\mu = 0$ and $-1$. Beside them, in a panel and on a scale of their own, stand the curves of the post, read off its
-# figure to about 0.005. The post does not say how long its runs were, nor which features were classified. Compare the
-# shapes of the curves, not their heights. *Prediction:* up to nine tenths of zeros little is lost; where almost all
-# entries are zero, more, and $p = 1$ keeps more than $p = 2$.
-
-# %% tags=["slide"]
-published = json.loads((RESULTS / "published" / "tradeoff.json").read_text(encoding="utf-8"))["curves"]
-curves = {p: (published[f"p = {p}"]["zeros"], published[f"p = {p}"]["accuracy"]) for p in (1, 2)}
-show(
-    plot_tradeoff(list(five.values()), curves, untrained=real["random_seed0"], full=list(full.values())),
-    alt="Probe accuracy against the fraction of zeros on CIFAR-100, five-epoch sweeps and two large points after 100 epochs, "
-    "which lie well above the curves. Encoder: the curves of p = 1 and p = 2 "
-    "are close to each other and nearly level up to 98 percent of zeros; then p = 1 falls a little, and p = 2, at still more "
-    "zeros, to half. Projector: lower, and falling earlier. Published: much higher; at 98.5 percent of zeros p = 2 keeps "
-    "less than half, at 98 percent p = 1 has lost a fifth.",
-)
-probe = {pair: result["final"]["encoder_probe"] for pair, result in five.items()}
-mild = [probe[p, mu] for p, mu in probe if zeros[p, mu] < 0.985]
-print(f"up to 98 % of zeros: probe {min(mild):.3f} to {max(mild):.3f}; ", end="")
-apart = [probe[1, mu] - probe[2, mu] for mu in (1, 0, -1, -2)]
-print("p = 1 minus p = 2 at mu = 1, 0, -1, -2: " + ", ".join(f"{difference:+.3f}" for difference in apart))
-spread = math.sqrt(2) * statistics.stdev(final["encoder_probe"] for final in same)
-print(f"standard deviation of such a difference, from the three seeds at p = 1, mu = 0: {spread:.3f}")
-for p, mu in ((1, -2), (2, -2), (1, -3), (2, -3)):
-    print(f"p = {p}, mu = {mu}: probe {probe[p, mu]:.3f} with {zeros[p, mu]:.2%} zeros")
-
-# %% [markdown]
-# ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3)
-
-# %% [markdown]
-# **F3 holds as it stands, and one thing in the post's figure is not seen here.** Seen: the encoder's curves fall by
-# less than a tenth of their height until 98 % of the entries are zero, and far more at the last point of $p = 2$.
-# (After five epochs there is little to lose yet.) Not seen: that $p = 1$ keeps
-# more than $p = 2$ at equal sparsity, as in the post's figure and on `shapes`. Up to 98 % of zeros the two differ by
-# what seeds do, now one ahead and now the other (the printed differences are at equal $\mu$; at $\mu = -2$, where
-# $p = 2$ is the sparser, it is level); and at $\mu = -3$, where $p = 2$ has half the accuracy of $p = 1$, it also has
-# only a fifth of its non-zero entries, with nearly all of its coordinates dead (last column of the table).
-#
-# The post's curves fall earlier than our encoder's: at 98 % of zeros ours have lost less than a tenth; its $p = 1$ has
-# lost a fifth there, and its $p = 2$, at 98.5 %, more than half. Our projector's curves fall as early as the post's, and
-# the post does not say which of the two it shows.
 
 # %% [markdown] tags=["slide"]
 # ### Do all coordinates take part, on photographs?
@@ -991,10 +946,73 @@ show(
 # (That is the folder `my` at the root of the repository; on the command line, there, it is `--dataset folder
 # --data-dir my`.) At least one batch of training images is needed, 256 or a smaller `batch_size`. What counts is the
 # number of steps: the run of section 6 makes 276, a hundred epochs of CIFAR-100 19,500. Begin with the small network
-# and as many epochs as make some hundred steps, and look whether it beats its untrained self. Any timm network can be
-# the backbone, by its name. For another loss, give `rlpjepa.train.train` an objective of your own. For another loop or
+# and as many epochs as make some hundred steps, and look whether it beats its untrained self. Any timm network that takes
+# small images can be the backbone, by its name. For another loss, give `rlpjepa.train.train` an objective of your own. For another loop or
 # several views, take the pieces: `data.views`, `RectifiedLpJEPA`, `rdmreg_loss`, `rlpjepa.train.train_step`; chapter 04
 # ends with such a loop.
+
+# %% [markdown] tags=["slide"]
+# ## 14 · What zeros cost: the trade-off on CIFAR-100
+#
+# How much accuracy goes when more entries of $z$ are zero? Four kinds of runs, each with its own budget:
+#
+# - **Large points:** the two full runs of section 12, 100 epochs.
+# - **Full colour:** 100 epochs of the same network at a quarter of its width, in half the time
+#   (`notebooks/results/cifar100/tradeoff.toml`). A run appears here when its file is there, and three of one $p$ make a
+#   line. LeJEPA, which has no zeros, stands at the left end.
+# - **Faint:** the five-epoch sweeps of section 12.
+# - **Right:** the post's curves, on a scale of their own, read off its figure to about 0.005. It does not say how long
+#   its runs were, so compare shapes and not heights.
+#
+# Nor does it say which features were classified. So we show the linear probe of both: of the encoder's features, which
+# one uses, and of $z$, whose zeros are counted. A point is one seed; where there are more, it is their mean, with a
+# small dot for each. *Prediction:* up to nine tenths of zeros little is lost; where almost all are zero, more, and
+# $p = 1$ keeps more than $p = 2$.
+
+# %%
+hundred = [name for name in real if "_100epochs_" in name]
+print_table(real, {name.removesuffix("_100epochs_seed0"): name for name in hundred})
+dense, sparse = (full[mu]["final"] for mu in (0, -1))
+zeros = [1 - final["nonzero_fraction"] for final in (dense, sparse)]
+lost = [dense[key] - sparse[key] for key in ("encoder_probe", "projector_probe")]
+print("full network, {:.0%} in place of {:.0%} of zeros: the probe loses ".format(*zeros[::-1]), end="")
+print("{:.3f} on the encoder's features, {:.3f} on z".format(*lost))
+
+# %% tags=["slide", "draw"] jupyter={"source_hidden": true}
+published = json.loads((RESULTS / "published" / "tradeoff.json").read_text(encoding="utf-8"))["curves"]
+show(
+    plot_tradeoff(
+        [real[name] for name in hundred if name.startswith("quarter_")],
+        {p: (published[f"p = {p}"]["zeros"], published[f"p = {p}"]["accuracy"]) for p in (1, 2)},
+        untrained=real["random_seed0"],
+        full=list(full.values()),
+        behind=list(five.values()),
+        title="100 epochs: {:.0%} zeros in place of {:.0%} cost the encoder {:.3f} of accuracy".format(
+            *zeros[::-1], lost[0]
+        ),
+    ),
+    alt="Probe accuracy against the fraction of zeros on CIFAR-100. Encoder: the full network's two large points, at one "
+    "half and five sixths of zeros, lie nearly level and far above the five-epoch curves. These are nearly level up to 98 "
+    "percent of zeros; then p = 2 falls to half. Projector: lower, and falling earlier. Published: much higher; at 98.5 "
+    "percent of zeros p = 2 keeps less than half, at 98 percent p = 1 has lost a fifth.",
+)
+
+# %% [markdown]
+# **The full network loses about a point on the encoder's features, and two on $z$,** when five sixths of the entries are
+# zero in place of one half (100 epochs, one seed each). At $\mu = -1$ a quarter of its width is as good by kNN and two
+# points worse by the probe.
+#
+# **The faint curves reach further (F3).** The encoder falls by less than a tenth of its height until 98 % of the entries
+# are zero, and far more at the last point of $p = 2$. After five epochs there is little to lose yet. $z$ falls earlier.
+#
+# **One thing in the post's figure the faint curves do not show:** that $p = 1$ keeps more than $p = 2$ at equal sparsity,
+# as on `shapes`. Up to 98 % of zeros the two differ by what seeds do. At $\mu = -3$ the encoder of $p = 2$ has half the
+# accuracy of $p = 1$, but also only a fifth of its non-zero entries.
+#
+# The post's curves fall earlier than our encoder's, and about where our $z$ does. At 98 % of zeros its $p = 1$ has lost
+# a fifth, and its $p = 2$, at 98.5 %, more than half.
+#
+# ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3)
 
 # %% [markdown]
 # ## Exercises
@@ -1017,8 +1035,8 @@ show(
 # - Two moments give as good an encoder on `shapes` without rectification. They do not ask for zeros.
 # - After 100 epochs on CIFAR-100 the encoder passes raw pixels by both measures, at $\mu = 0$ and $-1$ (one seed each).
 #   After ten, raw pixels are still worth more to the nearest neighbours.
-# - Open here, and the subject of longer runs on a GPU: the whole trade-off on CIFAR-100 at 100 epochs and more, several
-#   seeds at every point, and what coordinates that take part are worth there.
+# - Open here: the sparse end of the trade-off on CIFAR-100 after 100 epochs and more, several seeds at every point, and
+#   what coordinates that take part are worth there.
 #
 # **Read on.** Y. Kuang, *Rectified LpJEPA*, blog post, 30 January 2026 (Eq. 14 and 15), and *Rectified LpJEPA: Minimal
 # Example*, 3 February 2026 · Y. Kuang, Y. Dagade, T. G. J. Rudner, R. Balestriero, Y. LeCun, *Rectified LpJEPA:

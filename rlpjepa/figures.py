@@ -1,6 +1,7 @@
 """Static figures in one style for all chapters; matplotlib loads where a figure is drawn."""
 
 import io
+from fractions import Fraction
 from pathlib import Path
 
 # One colour for one thing in all chapters (Okabe and Ito's palette, which colour-blind readers can tell apart).
@@ -265,9 +266,9 @@ def plot_sparsity(results):
         figure = Figure(figsize=(5.2, 4))
         panel = figure.subplots()
         panel.plot([3e-4, 1], [3e-4, 1], "--", color=COLORS["theory"], label="Eq. 11")
-        for look, finals in _by_shape(results):
-            expected = [final["expected_nonzero_fraction"] for final in finals]
-            measured = [max(final["nonzero_fraction"], 3e-4) for final in finals]
+        for look, runs in _by_kind(results):
+            expected = [run["final"]["expected_nonzero_fraction"] for run in runs]
+            measured = [max(run["final"]["nonzero_fraction"], 3e-4) for run in runs]
             panel.plot(expected, measured, linestyle="", **look)
         panel.set(
             xscale="log", yscale="log", xlabel="predicted share of non-zero entries", ylabel="measured on test images"
@@ -276,50 +277,54 @@ def plot_sparsity(results):
     return figure
 
 
-def plot_tradeoff(results, published=None, untrained=None, full=()):
+def plot_tradeoff(results, published=None, untrained=None, full=(), behind=(), title=""):
     """Accuracy against the fraction of zeros in the projector's output: encoder and projector.
 
-    The axis goes from .05 to .9999; runs beyond, such as collapsed ones, stand at its ends.
+    A point is a setting. Where it has several seeds, it is their mean, and small dots show the runs. Three points or
+    more of one p are joined by a line. LeJEPA, which has no zeros, stands at the left end. The axis goes from .05 to
+    .9999; runs beyond, such as collapsed ones, stand at its ends.
 
     Args:
         results: contents of result files, all of one dataset, one network and one number of epochs.
         published: {p: (fractions of zeros, accuracies)}, curves for a panel of their own: their training and their
             classifier differ, so that only the shapes of the curves can be compared.
         untrained: content of the result file of the same network without training, shown as a level line.
-        full: contents of result files of the same network, trained longer: large points beside the curves. With them
-            the legend names epochs.
+        full, behind: contents of result files of the same dataset, each again of one network and one number of epochs:
+            large points beside the curves, and faint curves behind them. With them the legend names epochs and widths.
+        title: what the figure says.
 
     Returns:
         A matplotlib figure.
 
     Raises:
-        ValueError: if there are no results, or if they differ in dataset, epochs or network. Those of ``full`` may
-            differ in epochs alone.
+        ValueError: if there are no results, or if they differ in dataset, epochs or network where they must not.
     """
     from matplotlib.figure import Figure
 
-    curves = list(_by_shape(results))
-    _require_same([*results, *full], _NETWORK)
-    if full:
-        curves = [(look | {"label": f"{look['label']}, {_epochs(results[0])}"}, finals) for look, finals in curves]
+    everything = [*behind, *results, *full]
+    _require_same(everything, ["dataset"])
+    groups = [(results, {}), (full, {"markersize": 12}), (behind, {"markersize": 4, "linewidth": 1, "alpha": 0.4})]
+    curves = [
+        (look | extra | ({"label": f"{look['label']}, {_budget(runs[0])}"} if full or behind else {}), runs)
+        for group, extra in groups
+        if group or group is results
+        for look, runs in _by_kind(group)
+    ]
     with style():
-        figure = Figure(figsize=(11 if published else 9, 4.3))
+        figure = Figure(figsize=(11 if published else 9, 4.5 if title else 4.3))
+        figure.suptitle(title)
         panels = figure.subplots(1, 3 if published else 2)
         panels[1].sharey(panels[0])
         for panel, features in zip(panels[:2], ("encoder", "projector"), strict=True):
-            for look, finals in curves:
-                points = sorted(_place(final, features) for final in finals)
-                panel.plot(*zip(*points, strict=True), clip_on=False, **look)
-            for result in full:
-                p, point = result["config"]["p"], _place(result["final"], features)
-                look = _look(p) | {"linestyle": "", "markersize": 12, "clip_on": False}
-                panel.plot(*zip(point), label=f"p = {p:g}, {_epochs(result)}", **look)
+            for look, runs in curves:
+                _plot_settings(panel, runs, features, look)
             if untrained:
                 level = untrained["final"][f"{features}_probe"]
                 panel.axhline(level, color=COLORS["theory"], linestyle="-.", linewidth=1, label="without training")
-            panel.set(xlabel=f"fraction of zeros in z{_means(results)}", title=f"{features.capitalize()} features")
+            panel.set(xlabel=f"fraction of zeros in z{_means(everything)}", title=f"{features.capitalize()} features")
         for p, (zeros, accuracy) in (published or {}).items():
-            panels[2].plot(zeros, accuracy, label=f"p = {p:g}, published" if full else f"p = {p:g}", **_look(p))
+            kind = f"p = {p:g}"
+            panels[2].plot(zeros, accuracy, label=f"{kind}, published" if full or behind else kind, **_look(kind))
             panels[2].set(xlabel="fraction of zeros", title="Published (features not said)")
         for panel in panels:
             panel.set(xscale="logit", xlim=(0.05, 0.9999), ylim=0)  # the last per cent matter as much as the first
@@ -329,8 +334,22 @@ def plot_tradeoff(results, published=None, untrained=None, full=()):
         shown = {
             label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4)
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3 if full or behind else 4)
     return figure
+
+
+def _plot_settings(panel, runs, features, look):
+    """The mean over the seeds of each setting, and the runs themselves where these are more."""
+    settings = {}
+    for run in runs:
+        key = tuple(run["config"].get(name) or 0 for name in ("mu", "coordinate_weight", "direction_size"))
+        settings.setdefault(key, []).append(_place(run["final"], features))
+    points = sorted(tuple(sum(x) / len(x) for x in zip(*places, strict=True)) for places in settings.values())
+    line = "-" if len(points) > 2 else ""
+    panel.plot(*zip(*points, strict=True), clip_on=False, **look | {"linestyle": line})
+    if len(runs) > len(points):
+        places = sum(settings.values(), [])
+        panel.plot(*zip(*places, strict=True), ".", color=look["color"], alpha=look.get("alpha"), clip_on=False)
 
 
 def _means(results):
@@ -346,14 +365,17 @@ _NETWORK = ("dataset", "backbone", "cifar_stem", "stem_stride", "channels", "dim
 _OLDER = {"stem_stride": 1, "channels": None}  # what result files without these options mean
 
 
-def _by_shape(results):
-    """(how its points look, final numbers of its runs) for every p of the results, which must be comparable."""
+def _by_kind(results):
+    """(how its points look, its runs) for every p of the results, and for LeJEPA; they must be comparable."""
     if not results:
         raise ValueError("results must hold at least one result")
     _require_same(results, ("epochs", *_NETWORK))
-    for p in sorted({result["config"]["p"] for result in results}):
-        finals = [result["final"] for result in results if result["config"]["p"] == p]
-        yield {"label": f"p = {p:g}", **_look(p)}, finals
+    kinds = {}
+    for result in results:
+        lejepa = result["config"].get("regularizer") == "sigreg"
+        kinds.setdefault("LeJEPA" if lejepa else f"p = {result['config']['p']:g}", []).append(result)
+    for kind, runs in sorted(kinds.items()):
+        yield {"label": kind, **_look(kind)}, runs
 
 
 def _require_same(results, names):
@@ -368,13 +390,16 @@ def _place(final, features):
     return min(max(1 - final["nonzero_fraction"], 0.05), 0.9999), final[f"{features}_probe"]
 
 
-def _epochs(result):
-    return f"{result['config']['epochs']} epochs"
+def _budget(result):
+    """In words, how long a network was trained, and how wide it is where that is not its usual width."""
+    epochs, channels = (result["config"].get(name) for name in ("epochs", "channels"))
+    return f"{epochs} epochs" + (f", {Fraction(channels[0], 64)} of the width" if channels else "")
 
 
-def _look(p):
+def _look(kind):
     looks = {
-        1: {"color": COLORS["laplace"], "marker": "o"},
-        2: {"color": COLORS["gaussian"], "marker": "s", "fillstyle": "none"},
+        "p = 1": {"color": COLORS["laplace"], "marker": "o"},
+        "p = 2": {"color": COLORS["gaussian"], "marker": "s", "fillstyle": "none"},
+        "LeJEPA": {"color": COLORS["theory"], "marker": "*"},
     }
-    return looks.get(p, {"color": COLORS["theory"], "marker": "^"})
+    return looks.get(kind, {"color": COLORS["theory"], "marker": "^"})

@@ -86,14 +86,16 @@ def interrupt_at_first_checkpoint(run_dir):
 
 
 class Recorded(ImageData):
-    """Data that notes which images are asked for: ``Recorded(**vars(data))``."""
+    """Data that notes which images are asked for, and with which options: ``Recorded(**vars(data))``."""
 
     def __init__(self, **parts):
         super().__init__(**parts)
         object.__setattr__(self, "batches", [])
+        object.__setattr__(self, "options", [])
 
     def views(self, index, *arguments, **options):
         self.batches.append(index)
+        self.options.append(options)
         return super().views(index, *arguments, **options)
 
 

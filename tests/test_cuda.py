@@ -24,6 +24,11 @@ CHANGES = [
     {}, {"schedule": "cosine", "coordinate_weight": 1.0}, {"rectify": False}, {"regularizer": "rgg_cf"},
     {"regularizer": "sigreg", "rectify": False}, {"p": 0.75}, {"direction_size": 4},
     {"backbone": "resnet18", "cifar_stem": True},
+    {
+        "optimizer": "lars", "lr": 0.03, "trust_coeff": 0.02, "warmup_epochs": 1, "schedule": "cosine",
+        "crop_min_scale": 0.2, "interpolation": "bicubic", "color_jitter_prob": 0.8, "grayscale_prob": 0.2,
+        "solarize_prob": 0.1, "online_probe_lr": 0.01,
+    },
 ]  # fmt: skip
 
 

@@ -1,9 +1,14 @@
 """What the figures show: their data, read back from matplotlib."""
 
+import math
+
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from rlpjepa.figures import plot_features, plot_sparsity, plot_tradeoff, plot_training
+
+from .series import load_script
 
 
 def active(*counts, n=100):
@@ -112,24 +117,52 @@ def test_tradeoff_shows_every_run_in_the_order_of_its_zeros():
         }
 
 
-def test_full_runs_are_large_points_beside_the_curves_and_named():
-    same = {"dataset": "cifar100", "epochs": 5, "cifar_stem": False, "backbone": "resnet18", "dim": 512}
-    short = [one | {"config": one["config"] | same} for one in RESULTS[:3]]
-    full = [one | {"config": one["config"] | same | {"epochs": 100}} for one in (result(1.0, -1, 0.2, 0.8),) * 2]
-    figure = plot_tradeoff(short, {2: ([0.2, 0.9], [0.6, 0.5])}, full=full)
-    names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["p = 1, 5 epochs", "p = 2, 5 epochs", "p = 1, 100 epochs", "p = 2, published"]
+SAME = {"dataset": "cifar100", "epochs": 5, "cifar_stem": False, "backbone": "resnet18", "dim": 512}
+
+
+def runs(points, **options):
+    """Results of p, μ, share of zeros, encoder probe and seed."""
+    made = [(result(p, mu, 1 - zeros, probe), seed) for p, mu, zeros, probe, seed in points]
+    return [one | {"config": one["config"] | SAME | options | {"seed": seed}} for one, seed in made]
+
+
+def test_each_budget_of_a_tradeoff_has_its_look_and_its_name():
+    quarter = {"epochs": 100, "channels": [16, 32, 64, 128], "cifar_stem": True, "stem_stride": 2}
+    curves = runs([(1, -1, 0.8, 0.6, 0), (1, -2, 0.9, 0.5, 0), (1, 0, 0.5, 0.7, 0), (2, 0, 0.4, 0.6, 0)], **quarter)
+    curves += runs([(2, 0, 0.0, 0.65, 0)], **quarter, regularizer="sigreg", rectify=False)
+    full = runs([(1.0, mu, 0.7, 0.8, 0) for mu in (0, -1, -2)], epochs=100)
+    behind = runs([(1.0, mu, 0.6 - mu / 10, 0.3, 0) for mu in (0, -1, -2)])
+    figure = plot_tradeoff(curves, {2: ([0.2, 0.9], [0.6, 0.5])}, full=full, behind=behind, title="What is seen")
+    assert figure.get_suptitle() == "What is seen"
     for panel, scale in zip(figure.axes, (1, 0.5)):
-        curve, _, *points = panel.lines
-        assert curve.get_xydata().round(9).tolist() == [[0.5, 0.6 * scale], [0.9, 0.5 * scale]]
-        for point in points:
-            assert point.get_xydata().round(9).tolist() == [[0.8, 0.8 * scale]]
-            assert point.get_markersize() > 1.5 * curve.get_markersize() and point.get_color() == curve.get_color()
-        assert len(points) == 2
-    for change in ({"dataset": "shapes"}, {"dim": 256}, {"backbone": "x"}, {"cifar_stem": True}):
-        other = full[0] | {"config": full[0]["config"] | change}
-        with pytest.raises(ValueError, match=f"must agree in {next(iter(change))}, got"):
-            plot_tradeoff(short, full=[other])
+        lines = {line.get_label(): line for line in panel.lines}
+        points = {name: line.get_xydata().round(9).tolist() for name, line in lines.items()}
+        assert points == {
+            "LeJEPA, 100 epochs, 1/4 of the width": [[0.05, 0.65 * scale]],
+            "p = 1, 100 epochs, 1/4 of the width": [[0.5, 0.7 * scale], [0.8, 0.6 * scale], [0.9, 0.5 * scale]],
+            "p = 2, 100 epochs, 1/4 of the width": [[0.4, 0.6 * scale]],
+            "p = 1, 100 epochs": [[0.7, 0.8 * scale]] * 3,
+            "p = 1, 5 epochs": [[0.6, 0.3 * scale], [0.7, 0.3 * scale], [0.8, 0.3 * scale]],
+        }
+        joined = [name for name, line in lines.items() if line.get_linestyle() != "None"]
+        assert joined == ["p = 1, 100 epochs, 1/4 of the width", "p = 1, 100 epochs", "p = 1, 5 epochs"]
+        curve, large, faint = (lines[name] for name in joined)
+        assert large.get_markersize() > 1.5 * curve.get_markersize() > 1.5 * faint.get_markersize()
+        assert curve.get_color() == large.get_color() == faint.get_color() and faint.get_alpha() < 0.5
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == [*lines, "p = 2, published"]
+    with pytest.raises(ValueError, match="must agree in dataset, got"):
+        plot_tradeoff(curves, full=runs([(1.0, 0, 0.5, 0.6, 0)], dataset="shapes"))
+    with pytest.raises(ValueError, match="must agree in epochs, got"):
+        plot_tradeoff(curves, behind=[*full, *behind])
+
+
+def test_seeds_of_a_setting_are_one_point_and_small_dots():
+    three = runs([(1.0, 0, 0.5, 0.6, 0), (1.0, 0, 0.6, 0.7, 1), (1.0, -1, 0.8, 0.5, 0)])
+    means, dots = plot_tradeoff(three).axes[0].lines
+    assert means.get_xydata().round(9).tolist() == [[0.55, 0.65], [0.8, 0.5]] and means.get_linestyle() == "None"
+    assert dots.get_xydata().round(9).tolist() == [[0.5, 0.6], [0.6, 0.7], [0.8, 0.5]]
+    assert dots.get_marker() == "." and dots.get_label().startswith("_") and dots.get_color() == means.get_color()
 
 
 def test_sparsity_shows_measured_against_predicted():
@@ -166,3 +199,14 @@ def test_a_collapsed_run_stands_at_the_end_of_the_axis():
     )
     assert sparsity.axes[0].lines[1].get_ydata().min() == 3e-4
     assert tradeoff.axes[0].lines[0].get_xydata().tolist() == [[0.05, 0.7], [0.5, 0.6], [0.9999, 0.1]]
+
+
+def test_front_page_shows_the_full_runs_beside_what_they_were_asked_for():
+    figure = Figure()
+    load_script("overview").draw_sparsity(figure)
+    measured, asked = figure.axes[0].lines[::2], figure.axes[0].lines[1::2]
+    assert [len(line.get_ydata()) for line in measured] == [100, 100]  # epochs
+    shares = [0.5, 0.5 * math.exp(-math.sqrt(2))]  # Eq. 11 at p = 1
+    assert [line.get_ydata()[0] for line in asked] == pytest.approx(shares)
+    assert [line.get_ydata()[-1] for line in measured] == pytest.approx(shares, abs=0.06)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["μ = 0", "μ = −1"]

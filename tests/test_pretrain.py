@@ -1,6 +1,7 @@
 """A run of `rlpjepa.pretrain`: what it leaves, how it goes on after an interrupt, and how it ends when it cannot."""
 
 import dataclasses
+import inspect
 import json
 import math
 import os
@@ -25,6 +26,7 @@ from rlpjepa import (
     sample_rgg,
     two_views,
 )
+from rlpjepa.augment import draw_views
 from rlpjepa.data import DataError, load_data, load_folder
 from rlpjepa.evaluate import extract_features
 from rlpjepa.pretrain import RunError, load_run, pretrain
@@ -198,6 +200,17 @@ def test_every_image_once_an_epoch_and_in_another_order_in_the_next(tmp_path, li
     assert (epochs[0] != epochs[1]).any() and (epochs[0] != torch.arange(120)).any()
 
 
+def test_views_are_drawn_as_the_configuration_says(tmp_path, light):
+    parameters = inspect.signature(draw_views).parameters.values()
+    usual = {option.name: option.default for option in parameters if option.kind is option.KEYWORD_ONLY}
+    assert light.augmentation() == usual
+    shares = dict.fromkeys(usual.keys() - {"interpolation"}, 0.3)
+    run = Run(dataclasses.replace(light, interpolation="bicubic", **shares), tmp_path)
+    run.data = Recorded(**vars(run.data))
+    run.compute_step()
+    assert run.data.options == [shares | {"interpolation": "bicubic", "generator": run.generator}]
+
+
 def test_optimizer_and_network_are_those_of_the_configuration(tmp_path, tiny):
     for stem, size in ((True, (3, 3)), (False, (7, 7))):
         run = Run(dataclasses.replace(tiny, lr=3e-4, weight_decay=0.2, backbone="resnet18", cifar_stem=stem), tmp_path)
@@ -273,7 +286,8 @@ def test_interrupted_run_says_how_to_go_on_and_ends_with_the_same_result(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         interrupt_at_first_checkpoint(tmp_path)
         pretrain(tiny, tmp_path, progress=False)
-    words = rf"interrupted at step \d+; go on from step \d+ with --run-dir {re.escape(str(tmp_path))} --resume"
+    words = r"interrupted at step \d+; go on from the last checkpoint with --run-dir "
+    words += rf"{re.escape(str(tmp_path))} --resume"
     assert re.search(words + r" \(in Python: resume=True\)$", capsys.readouterr().err.strip())
     assert not (tmp_path / "result.json").exists()
     assert main([*arguments_of(tiny, tmp_path), "--resume"]) == 0
@@ -334,7 +348,8 @@ def test_interrupted_in_a_terminal_and_in_a_notebook_ends_with_the_same_bits(tmp
         process.send_signal(signal.SIGINT)
         message = process.communicate(timeout=60)[1].splitlines()[-1]
     assert process.returncode == 130
-    assert re.fullmatch(r"interrupted at step \d+; go on from step \d+ with --run-dir .* --resume .*", message)
+    words = r"interrupted at step \d+; go on from the last checkpoint with --run-dir .* --resume .*"
+    assert re.fullmatch(words, message)
 
     manager, client = start_new_kernel(cwd=tmp_path, env=environment)
     try:
@@ -436,7 +451,7 @@ def test_killed_twenty_times_ends_with_the_same_bits(tmp_path, small_data):
 @pytest.mark.parametrize("state", [{"epoch": 1, "state_dict": {}}, [1.0]], ids=str)
 def test_checkpoint_of_another_program_is_refused(tmp_path, tiny, state):
     save_checkpoint(tmp_path, state)
-    with pytest.raises(RunError, match="was written by another program: choose another folder"):
+    with pytest.raises(RunError, match="was written by another program, or by version 0.1: choose another folder"):
         pretrain(tiny, tmp_path, resume=True, progress=False)
 
 
@@ -617,7 +632,7 @@ def test_capture_is_no_excuse_without_a_graph(light):
 
 def test_out_of_memory_with_the_smallest_batch(light):
     run = SimpleNamespace(step=3)
-    with pytest.raises(RunError, match="batch_size 2: take a smaller network"):
+    with pytest.raises(RunError, match="^out of memory: take a smaller network, or end"):
         with explained(dataclasses.replace(light, batch_size=2), CPU, run):
             raise torch.OutOfMemoryError("CUDA out of memory.")
 

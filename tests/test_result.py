@@ -13,19 +13,17 @@ import scipy.stats
 import torch
 
 import rlpjepa
-from rlpjepa.data import load_folder, make_shapes
+from rlpjepa.data import make_shapes
 from rlpjepa.evaluate import extract_features, l0_fraction
 from rlpjepa.pretrain import PretrainConfig, RunError, load_run
-from rlpjepa.pretrain.add import add_descriptions, main
 from rlpjepa.pretrain.config import differences
 from rlpjepa.pretrain.describe import describe_features, effective_rank
 from rlpjepa.pretrain.provenance import commit_of
-from rlpjepa.pretrain.storage import load_checkpoint, read_result
+from rlpjepa.pretrain.storage import read_result
 
 from .harness import same
 
 RESULTS = Path(__file__).parents[1] / "notebooks" / "results"
-DESCRIPTIONS = ["active_share", "effective_rank", "histogram", "nonzero_counts"]
 
 
 def features(n=300, d=130, nonzero=0.3):
@@ -174,65 +172,9 @@ def test_load_run_refuses_what_is_no_run(tmp_path):
     (tmp_path / "result.json").write_text('{"config": {}, "final": {}}', encoding="utf-8")
     with pytest.raises(RunError, match="weights.pt is damaged"):
         load_run(tmp_path)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# what is added to an older result
-
-
-@pytest.fixture
-def older(finished, tmp_path, tiny):
-    """(folder, descriptions): a result file without them, beside sources to make them from."""
-    folder, result, model = finished
-    final = {name: value for name, value in result["final"].items() if name not in DESCRIPTIONS}
-    (tmp_path / "result.json").write_text(json.dumps(result | {"final": final}), encoding="utf-8")
-    shutil.copy(folder / "checkpoint.pt", tmp_path)
-    torch.save(load_checkpoint(folder)["model"], tmp_path / "weights.pt")
-    data = load_folder(tiny.data_dir)
-    numpy.savez(tmp_path / "z.npz", z=extract_features(model, data, data.test_images)[1].half().numpy())
-    return tmp_path, {name: result["final"][name] for name in DESCRIPTIONS}
-
-
-@pytest.mark.parametrize("source", ["checkpoint.pt", "weights.pt", "z.npz"])
-def test_descriptions_are_added_once(older, source, tiny, capsys):
-    folder, expected = older
-    arguments = [str(folder / "result.json"), str(folder / source), "--data-dir", tiny.data_dir]
-    before = read_result(folder / "result.json")
-    assert main(arguments) == 0
-    assert capsys.readouterr().out == f"added {', '.join(DESCRIPTIONS)}\n"
-    after = read_result(folder / "result.json")
-    added = after["final"].pop("added")
-    assert set(added) == {"commit", "date", "from"} and added["from"] == source
-    found = {name: after["final"].pop(name) for name in DESCRIPTIONS}
-    assert after == before
-    if source == "z.npz":  # in half precision
-        assert found["active_share"] == expected["active_share"]
-        assert found["effective_rank"] == pytest.approx(expected["effective_rank"], rel=1e-2)
-    else:
-        assert found == expected
-    content = (folder / "result.json").read_bytes()
-    assert main(arguments) == 0 and "nothing to add" in capsys.readouterr().out
-    assert (folder / "result.json").read_bytes() == content
-
-
-def test_descriptions_of_another_run_are_refused(older, tiny, capsys):
-    folder, _ = older
-    content = (folder / "result.json").read_bytes()
-    numpy.savez(folder / "other.npz", z=numpy.ones((8, 8)))
-    numpy.savez(folder / "flat.npz", z=numpy.ones(8))
-    torch.save({"weight": torch.ones(3)}, folder / "strange.pt")
-    messages = {
-        "other.npz": r"is not of the run of .*: 1\.0000 of its entries are non-zero, 0\.\d{4} in the result",
-        "flat.npz": r"holds no z of the test images: z must be of shape \(N, D\)",
-        "strange.pt": "holds no weights of this run's network",
-        "gone.pt": "is damaged or not a checkpoint",
-    }
-    for source, message in messages.items():
-        with pytest.raises(RunError, match=message):
-            add_descriptions(folder / "result.json", folder / source, tiny.data_dir)
-    assert main([str(folder / "result.json"), str(folder / "gone.pt")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-    assert (folder / "result.json").read_bytes() == content
+    torch.save({"weight": torch.ones(3)}, tmp_path / "weights.pt")
+    with pytest.raises(RunError, match="holds no weights of this run's network: Error"):
+        load_run(tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["cifar100", "shapes"])

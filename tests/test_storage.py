@@ -79,7 +79,7 @@ def test_folder_that_holds_a_run_is_refused_unless_resumed_and_left_unlocked(tmp
 def test_a_result_without_its_checkpoint_is_not_written_over(tmp_path):
     (tmp_path / "result.json").write_text("{}", encoding="utf-8")
     for _ in range(2):
-        with pytest.raises(RunError, match="holds the result of a run, which would be lost: choose another folder"):
+        with pytest.raises(RunError, match="holds a run already: go on with --resume, or choose another folder"):
             open_run_dir(tmp_path, resume=False)
     open_run_dir(tmp_path, resume=True).release()
 

@@ -11,7 +11,6 @@ from ..data import DATASETS
 from ..distributions import GeneralizedGaussian, RectifiedGeneralizedGaussian, unit_variance_scale
 from ..model import RectifiedLpJEPA
 from ..numerics.arguments import SHAPE
-from .errors import RunError
 
 REGULARIZERS = ("rdmreg", "rgg_cf", "sigreg", "none")
 SHARES = ("brightness", "contrast", "saturation", "color_jitter_prob", "grayscale_prob", "solarize_prob")
@@ -171,15 +170,6 @@ def types_of(field):
     kinds = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
     kinds = tuple(typing.get_origin(kind) or kind for kind in kinds)
     return (*kinds, int) if float in kinds else kinds
-
-
-def read_network(options, weights, source):
-    """(network, `PretrainConfig`) from what a file holds. RunError if its parts do not fit, or are none."""
-    try:
-        config = PretrainConfig(**options)
-        return config.network(weights), config
-    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
-        raise RunError(f"{source} holds no weights of this run's network: {error}") from error
 
 
 def differences(options, config):

@@ -34,12 +34,11 @@ def explained(config, device, run=None):
         hint = ". A lower lr may help." if "NaN" in str(error) else ""  # on the CPU the losses refuse NaN by themselves
         raise RunError(f"training stopped at step {run.step + 1}: {error}{hint}") from error
     except RuntimeError as error:
-        if is_out_of_memory(error) and run:
-            size = config.batch_size
-            way_out = f"try batch_size {max(2, size // 2)}" if size > 2 else "take a smaller network"
-            raise RunError(f"out of memory with batch_size {size}: {way_out}") from error
         if is_out_of_memory(error):
-            raise RunError("out of memory: take a smaller network, or end what else is using the memory") from error
+            size = config.batch_size
+            smaller = f" with batch_size {size}: try batch_size {max(2, size // 2)}"
+            larger = ": take a smaller network, or end what else is using the memory"
+            raise RunError("out of memory" + (smaller if run and size > 2 else larger)) from error
         if config.cuda_graph and "captur" in str(error):  # what CUDA and torch say of a graph that cannot be recorded
             raise RunError(f"the step fails as a CUDA graph ({error}): try without cuda_graph") from error
         raise

@@ -19,16 +19,12 @@ def describe(device, precision, data_md5):
     versions = {name: metadata.version(name) for name in ("torch", "torchvision", "timm", "numpy")}
     return {
         "commit": commit_of(__file__),
-        "date": today(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": {"python": platform.python_version(), **versions},
         "hardware": hardware,
         "precision": precision,
         "data_md5": data_md5,
     }
-
-
-def today():
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def commit_of(path):

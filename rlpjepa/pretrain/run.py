@@ -22,24 +22,13 @@ from ..evaluate import (
 )
 from ..projections import random_directions
 from ..train import has_fast_bfloat16, train_step
-from . import parallel, provenance
-from .config import PretrainConfig, differences, read_network  # noqa: F401 (the examples)
+from . import parallel, provenance, storage
+from .config import PretrainConfig, differences
 from .cuda_graph import StepGraph
 from .describe import describe_features
 from .errors import RunError, explained, is_out_of_memory
 from .online_probe import OnlineProbe
 from .optimizer import create_optimizer, set_learning_rate
-from .storage import (
-    append_line,
-    cut_log,
-    load_checkpoint,
-    load_tensors,
-    open_run_dir,
-    read_result,
-    save_checkpoint,
-    write_atomically,
-    write_result,
-)
 
 LOG_EVERY = 10  # steps; the metrics of so many steps (on CUDA 50) wait on the device until they are read together
 METRICS = ("loss", "invariance", "regularizer", "coordinate", "nonzero_fraction")
@@ -84,7 +73,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         run_dir = Path(run_dir).expanduser()
         is_new = not run_dir.exists()
         if parallel.rank() == 0:
-            lock = open_run_dir(run_dir, resume)
+            lock = storage.open_run_dir(run_dir, resume)
         # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back.
         with explained(config, device), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(config.seed)
@@ -98,7 +87,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
                     shutil.rmtree(run_dir, ignore_errors=True)  # a run that could not start leaves no folder
                 raise
             if lock and not resume:  # a run that ended before its first checkpoint may have left a log
-                write_atomically(run_dir / "log.jsonl", b"")
+                storage.write_atomically(run_dir / "log.jsonl", b"")
             with few_threads(run.is_small):
                 try:
                     run.train(progress)
@@ -183,7 +172,8 @@ class Run:
                 if pending == len(self.metrics) or end_of_epoch:
                     self.log(pending, end_of_epoch)
                     bar.update(pending)
-                    bar.set_postfix_str(self.summary(), refresh=False)
+                    shown = ("loss", "invariance", "regularizer", "nonzero_fraction")
+                    bar.set_postfix({name: f"{self.last[name]:.4g}" for name in shown}, refresh=False)
                     pending = 0
                     if self.is_time_to_save():
                         self.save()
@@ -228,7 +218,7 @@ class Run:
         epoch = (self.step - 1) // self.steps_per_epoch + 1
         self.last = {"step": self.step, "epoch": epoch, **_named(metrics.mean(dim=0).tolist(), speed)}
         if parallel.rank() == 0:
-            append_line(self.run_dir / "log.jsonl", json.dumps(self.last))
+            storage.append_line(self.run_dir / "log.jsonl", json.dumps(self.last))
         if end_of_epoch:
             rows = torch.tensor(self.epoch_metrics, dtype=torch.float64, device="cpu")
             weight = rows[:, -2]
@@ -254,21 +244,12 @@ class Run:
         count = len(self.data.test_images)
         return torch.linspace(0, count - 1, min(count, SAMPLE), device=self.device).round().long()
 
-    def summary(self):
-        """The progress bar's words on the last log entry."""
-        x = self.last
-        return (
-            f"loss {x['loss']:.2f} (invariance {x['invariance']:.3f}, regularizer {x['regularizer']:.4f}), "
-            f"non-zero {x['nonzero_fraction']:.3f}, {x['images_per_second']:.0f} images/s"
-        )
-
     def how_to_go_on(self):
         """What to do after an interrupt."""
-        try:
-            kept = f"go on from step {load_checkpoint(self.run_dir, 'cpu')['step']} with"
-        except RunError:
+        if not storage.holds_run(self.run_dir):
             return f"interrupted at step {self.step}; there is no checkpoint yet: begin again in {self.run_dir}"
-        return f"interrupted at step {self.step}; {kept} --run-dir {self.run_dir} --resume (in Python: resume=True)"
+        how = f"--run-dir {self.run_dir} --resume (in Python: resume=True)"
+        return f"interrupted at step {self.step}; go on from the last checkpoint with {how}"
 
     def finish(self):
         """Evaluate, and write the result and the figures; returns the result (None on ranks that do not write)."""
@@ -286,7 +267,7 @@ class Run:
         final |= describe_features(test[1], self.config)
         options = dataclasses.asdict(self.config) | {"data_dir": None}  # where the data lay is nobody else's concern
         result = {"config": options, "provenance": self.provenance, "epochs": self.epochs, "final": final}
-        write_result(self.run_dir / "result.json", result)
+        storage.write_result(self.run_dir / "result.json", result)
         self.draw(result, test[1])
         return result
 
@@ -295,10 +276,10 @@ class Run:
         from ..figures import plot_features, plot_training, png_bytes
 
         if self.epochs:
-            write_atomically(self.run_dir / "figure.png", png_bytes(plot_training(result), dpi=150))
+            storage.write_atomically(self.run_dir / "figure.png", png_bytes(plot_training(result), dpi=150))
         chosen = self.sample()
         sheet = plot_features(z[chosen], self.data.test_images[chosen])
-        write_atomically(self.run_dir / "features.png", png_bytes(sheet, dpi=150))
+        storage.write_atomically(self.run_dir / "features.png", png_bytes(sheet, dpi=150))
 
     def seconds(self):
         """Wall-clock seconds of the run so far, interrupted runs counted up to their last checkpoint."""
@@ -330,12 +311,12 @@ class Run:
             "provenance": self.provenance,
         }
         if parallel.rank() == 0:
-            save_checkpoint(self.run_dir, state)
+            storage.save_checkpoint(self.run_dir, state)
         self.saved_step, self.saved_at = self.step, time.perf_counter()
 
     def restore(self):
         """Take up the state of the checkpoint in the run's folder, and cut the log back to its step."""
-        state = load_checkpoint(self.run_dir, self.device)
+        state = storage.load_checkpoint(self.run_dir, self.device)
         self.check_origin(state)
         for name, part in self.learning.items():
             part.load_state_dict(state[name])
@@ -353,15 +334,13 @@ class Run:
         if earlier:
             self.provenance = self.provenance | {"earlier": earlier}
         if parallel.rank() == 0:
-            cut_log(self.run_dir / "log.jsonl", self.step)
+            storage.cut_log(self.run_dir / "log.jsonl", self.step)
 
     def check_origin(self, state):
         """RunError if a checkpoint is not of this configuration, data, device and number of processes."""
         of = f"the checkpoint in {self.run_dir}"
-        if not isinstance(state, dict) or "provenance" not in state:
-            raise RunError(f"{of} was written by another program: choose another folder")
-        if "scheduler" in state:
-            raise RunError(f"{of} was written by version 0.1: finish that run with it (load_run reads its network)")
+        if not isinstance(state, dict) or "provenance" not in state or "scheduler" in state:
+            raise RunError(f"{of} was written by another program, or by version 0.1: choose another folder")
         if differing := differences(state["config"], self.config):
             raise RunError(f"{of} belongs to another configuration: {differing}")
         md5, ranks = state["provenance"]["data_md5"], len(state["generators"])
@@ -474,12 +453,15 @@ def load_run(folder):
     """
     folder = Path(folder).expanduser()
     if (folder / "weights.pt").exists():
-        options, weights = read_result(folder / "result.json")["config"], load_tensors(folder / "weights.pt", "cpu")
+        state = {"config": storage.read_result(folder / "result.json")["config"]}
+        state["model"] = storage.load_tensors(folder / "weights.pt", "cpu")
     else:
-        state = dict(load_checkpoint(folder, "cpu"))
-        options, weights = state.get("config"), state.get("model")
-    network, config = read_network(options, weights, folder)
-    return network.eval(), config
+        state = storage.load_checkpoint(folder, "cpu")
+    try:
+        config = PretrainConfig(**state["config"])
+        return config.network(state["model"]).eval(), config
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise RunError(f"{folder} holds no weights of this run's network: {error}") from error
 
 
 def _named(means, speed):

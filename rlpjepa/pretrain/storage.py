@@ -23,23 +23,29 @@ def open_run_dir(run_dir, resume):
         InUseError: if another process is writing the folder.
         RunError: if it cannot be written, or holds a run and resume is False.
     """
-    from filelock import FileLock, Timeout
-
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=run_dir).close()
-        lock = FileLock(run_dir / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InUseError(f"{run_dir} is being written by another run: wait for it, or choose another folder") from None
+        tempfile.TemporaryFile(dir=run_dir).close()  # where this fails, a lock would seem to be taken
+        lock = take_lock(run_dir / ".lock")
     except OSError as error:
         raise RunError(f"the output folder {run_dir} cannot be written: {error}") from error
-    if not resume and holds_run(run_dir):
+    if lock is None:
+        raise InUseError(f"{run_dir} is being written by another run: wait for it, or choose another folder")
+    if not resume and (holds_run(run_dir) or (run_dir / "result.json").exists()):
         lock.release()
         raise RunError(f"{run_dir} holds a run already: go on with --resume, or choose another folder")
-    if not resume and (run_dir / "result.json").exists():  # as in a folder of weights.pt and result.json
-        lock.release()
-        raise RunError(f"{run_dir} holds the result of a run, which would be lost: choose another folder")
+    return lock
+
+
+def take_lock(path):
+    """The lock of a file, until ``release()`` or the end of the process; None if another process holds it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
     return lock
 
 

@@ -14,7 +14,7 @@ from ..evaluate import few_threads
 from .config import PretrainConfig, differences
 from .errors import InUseError, RunError
 from .run import pretrain
-from .storage import holds_run, read_result, write_result
+from .storage import holds_run, read_result, take_lock, write_result
 
 
 def read_sweep(file, options=None):
@@ -92,7 +92,8 @@ class Workers:
     def __enter__(self):
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            self.lock = next(lock for lock in map(self._take, itertools.count()) if lock)
+            places = (self.root / f".worker-{number}" for number in itertools.count())
+            self.lock = next(filter(None, map(take_lock, places)))
         except OSError as error:
             raise RunError(f"the folder of the runs, {self.root}, cannot be written: {error}") from error
         return self
@@ -102,23 +103,10 @@ class Workers:
 
     def count(self):
         """How many they are, this one included."""
-        others = [path for path in self.root.glob(".worker-*") if path != Path(self.lock.lock_file)]
-        locks = [self._take(path.name.removeprefix(".worker-")) for path in others]
-        for lock in locks:
-            if lock:
-                lock.release()
-        return 1 + sum(lock is None for lock in locks)
-
-    def _take(self, number):
-        """The lock of that number; None if another process holds it."""
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.root / f".worker-{number}")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return None
-        return lock
+        others = [take_lock(path) for path in self.root.glob(".worker-*") if path != Path(self.lock.lock_file)]
+        for lock in filter(None, others):
+            lock.release()
+        return 1 + others.count(None)
 
 
 def report(result):
