@@ -77,42 +77,40 @@ show(
 )
 
 # %% [markdown]
-# A *view* is the image after random changes that leave what it shows: cropped, mirrored, in other colours (data augmentation).
-# One network, used twice, turns each view into a row of features. There are two losses. **Loss 1** looks at one image at a
-# time: its row in $z$ should equal its row in $z'$. **Loss 2** looks at all images together: the rows of $z$, and those of
-# $z'$, should be spread like the rows of $y$, which we draw ourselves. No row of $y$ belongs to an image.
+# A *view* is an image after random changes: cropped, mirrored, in other colours (data augmentation). One network, used twice,
+# turns each view into a row of features. **Loss 1** looks at one image at a time: its row in $z$ should equal its row in
+# $z'$. **Loss 2** looks at all images together: the rows of $z$, and those of $z'$, should be spread like the rows of $y$,
+# which we draw ourselves. No row of $y$ belongs to an image.
 #
 # **A question before you read on.** Cover the dashed arrows with your hand. What is the easiest way to bring loss 1 to zero?
 #
-# Give every image the same features. The two views then always agree, and the features say nothing. This is called
-# *collapse*. Loss 2 works against it: the rows of $y$ are not all the same.
+# Give every image the same features. This is called *collapse*. Loss 2 works against it: the rows of $y$ are not all the same.
 #
-# Why zeros? A feature that is off for most images can stand for something, and rows of mostly zeros are cheap to keep and
-# to search. That is the hope. What of it we can show is near the end of this page.
+# Why zeros? A feature that is off for most images can stand for something, and rows of mostly zeros are cheap to keep. That
+# is the hope. What of it we can show is near the end of this page.
 #
 # **Afterwards you can** write the method down: a sampler, a loss, a network, a loop. **You need** some PyTorch and no GPU.
-# **It takes** fifteen to twenty-five minutes; for one of them the network trains.
+# **It takes** twenty minutes; for one of them the network trains.
 #
 # The name: *Rectified* stands for the ReLU, *Lp* for the shape of the distribution (here $p = 1$), and JEPA for
-# joint-embedding predictive architecture. Here nothing but loss 1 predicts: the features of one view should be those of the
-# other.
+# joint-embedding predictive architecture.
 #
-# ## A bell curve that we shift and cut is mostly zero
+# ## A distribution that we shift and cut is mostly zero
 #
-# Each image gets $D$ features, and we want most of them to be exactly zero. Samples of a bell curve never are. So we shift
-# the curve to the left by a negative number $\mu$, and put zero in place of everything below zero. The entries of a sample
-# are drawn independently of each other.
+# Each image gets $D$ features, and we want most of them to be exactly zero. Samples of a Laplace distribution (a bell curve
+# with a sharp peak; [chapter 01](01_lp_spheres.ipynb) says why this one) never are. So we shift it to the left by a negative
+# number $\mu$, and put zero in place of everything below zero. All entries are drawn independently.
 
 
 # %% tags=["key", "slide"]
 def sample_target(shape, mu):  # shape (B, D): B samples with D numbers each
-    size = Exponential(2**0.5).sample(shape)  # distance from the middle of the bell curve
+    size = Exponential(2**0.5).sample(shape)  # distance from the middle
     sign = 2 * torch.randint(2, shape) - 1  # on which side: -1 or 1
     return torch.relu(mu + sign * size)  # shift, then cut
 
 
 # %% [markdown]
-# This bell curve is the Laplace distribution: a sharp peak, and standard deviation 1 through the rate $\sqrt 2$.
+# The rate $\sqrt 2$ makes the standard deviation 1.
 #
 # **Your guess.** With $\mu = -1$, one standard deviation to the left: what share of the numbers stays above zero?
 
@@ -163,9 +161,9 @@ y = torch.tensor([1.6, 0.0, 0.0, 0.3])
 z.sort().values, y.sort().values
 
 # %% [markdown]
-# Smallest to smallest, largest to largest: no other pairing has a smaller sum of squared moves. On a line, then, we sort
-# both sides and look at the gaps. A row of features is not a number, but seen along one direction it becomes one. And if
-# two clouds look the same along *every* direction, they are spread alike: this is a theorem (Cramér and Wold). So:
+# Smallest to smallest, largest to largest: no other pairing has a smaller sum of squared moves. A row of features is not a
+# number, but seen along one direction it becomes one. And clouds that look the same along *every* direction are spread alike:
+# this is a theorem (Cramér and Wold). So:
 #
 # 1. draw $N$ directions $c$, random vectors of length one;
 # 2. project every row of $z$ and of $y$ on each of them;
@@ -182,9 +180,9 @@ def sliced_distance(z, y, N=300):  # z and y: (B, D)
 
 
 # %% [markdown]
-# This is loss 2. The authors call it RDMReg, for rectified distribution matching regularization (Eq. 13); as a distance of
-# two samples it is the squared *sliced Wasserstein distance*. Before we train a network, we move free points along its
-# gradient: 250 of them in the plane ($D = 2$), with a ReLU.
+# This is loss 2: the squared *sliced Wasserstein distance* of two samples. The authors call it RDMReg, for rectified
+# distribution matching regularization (Eq. 13). Before we train a network, we move 250 free points in the plane ($D = 2$)
+# along its gradient, with a ReLU.
 
 # %%
 torch.manual_seed(0)
@@ -217,9 +215,9 @@ show(
 )
 
 # %% [markdown]
-# The points slide to the axes, where one feature is zero, and most of them into the corner, where both are. Did we ask for
-# that? One feature of $y$ is zero with probability $1 - .122$. The two are independent, so both are zero with probability
-# $.878^2 = .77$. Yes. (With $D = 200$ features nobody is in the corner: about 24 of the 200 are on.)
+# Most points end in the corner, where both features are zero. Did we ask for that? Each is zero with probability $.878$, and
+# they are independent, so both are with probability $.878^2 = .77$. Yes. (With 200 features nobody is in the corner: about 24
+# are on.)
 #
 # Now move them yourself. Press play, and change $\mu$ while the points run: first down, then up again. Do the zeros come
 # back to life?
@@ -228,8 +226,8 @@ show(
 explore.moving_points()
 
 # %% [markdown]
-# Going down, the share follows $\mu$. Going up, it does not: a point that the ReLU has cut off gets no gradient, so it stays
-# where it is. A network has a way out, since its weights serve all images at once.
+# Going down, the share follows $\mu$. Going up, it does not: what the ReLU has cut off gets no gradient. A network has a way
+# out, since its weights serve all images at once.
 #
 # ## The network ends in a ReLU, so that it can say zero
 #
@@ -270,8 +268,7 @@ print(f"not zero: {(untrained > 0).float().mean():.2f}")
 # 125\,\underbrace{\tfrac12\bigl(S(z, y) + S(z', y)\bigr)}_{\text{loss 2}},
 # \qquad S \text{ the sliced distance.}$$
 #
-# To read the losses we need yardsticks. What would they say of rows that have nothing to do with each other, of a perfect
-# sample of the target, and of features that are all zero?
+# To read the losses we need yardsticks:
 
 # %%
 torch.manual_seed(2)
@@ -345,12 +342,12 @@ panels[0].set_ylabel("64 test images, one a row")
 show(figure, alt="z of 64 images as tables, zeros white. Trained: sparse, with patterns that images of a kind share.")
 
 # %% [markdown]
-# White is exactly zero. Untrained, most features are on for all images, or off for all. Trained, each image switches on its
-# own features, about 35 of 200, and images of one kind share some of them. Nobody told the network the kinds. What we did
-# tell it, by the choice of views, is that colour and place do not matter. On the right is
-# [LeJEPA](https://arxiv.org/abs/2511.08544), which has a Gaussian target and no ReLU: no feature is ever zero.
+# White is exactly zero. Untrained, the same features tend to be on for every image. Trained, each image switches on its own,
+# about 35 of 200, and images of one kind share some. Nobody told the network the kinds. What we did tell it, by the choice of
+# views, is that colour and place do not matter. On the right is [LeJEPA](https://arxiv.org/abs/2511.08544), with a Gaussian
+# target and no ReLU: no feature is ever zero.
 #
-# Loss 2 also asks for values: those that are not zero should fall off like the target's. Do they?
+# And are the values that are not zero spread like the target's, as loss 2 asks?
 
 # %% jupyter={"source_hidden": true} tags=["draw", "nbval-ignore-output", "slide"]
 x = torch.linspace(0, 4.5, 200)
@@ -366,7 +363,7 @@ panel.legend()
 show(figure, alt="Histogram of the learned non-zero values with the target's falling curve drawn over it.")
 
 # %% [markdown]
-# Up to about 1 they do. Beyond it the learned values are too few: the target has a longer tail.
+# Roughly. Values of middle size are too many, large ones too few: the target has the longer tail.
 #
 # ## What the zeros are good for
 #
@@ -395,8 +392,8 @@ print(f"z {by_z:.2f}, h {vote(train_h, h):.2f}")
 compare(guess, by_pattern / by_z)
 
 # %% [markdown]
-# Nearly all. But before we praise the zeros we need a control. A dense network has a pattern too: which features are above
-# zero. Here is how it votes, with three seeds each (recorded):
+# Nearly all. But we need a control. A dense network has a pattern too: which features are above zero. Recorded votes, means
+# of three seeds:
 
 # %%
 for arm in ("untrained", "sparse", "dense"):
@@ -406,15 +403,15 @@ for arm in ("untrained", "sparse", "dense"):
     print(f"{arm:9}  h {h:.2f}, z {z:.2f}, pattern {pattern:.2f} at {bits:.2f} bits a feature")
 
 # %% [markdown]
-# The signs of dense features keep as much. So the vote of the pattern is no merit of zeros. What the zeros bring is a smaller
-# pattern: fewer features on, and fewer bits for each. Whether single features can be read better we have not shown.
+# The signs of dense features keep as much. So the vote of the pattern is no merit of the zeros. What they bring is a smaller
+# pattern: fewer features on, fewer bits for each. Whether single features can be read better we have not shown.
 #
-# And there is a catch. The encoder's $h$ votes better than $z$, and one keeps $h$ in the end, as in most methods of this
-# family: the projector serves the losses, and gives away what they do not ask for. But $h$ is not sparse.
+# And there is a catch. The encoder's $h$ votes better than $z$, so one keeps $h$ in the end, as in most methods of this family.
+# But $h$ is not sparse.
 #
 # ## Neither loss can be left out
 #
-# What does each loss do for $h$? Recorded votes, the means of three seeds (one for loss 1 alone):
+# Recorded votes by $h$, means of three seeds (one for loss 1 alone):
 
 # %%
 arms = {"both losses": "base", "loss 2 alone": "no invariance"}
@@ -422,7 +419,8 @@ for name, arm in arms.items():
     votes = [run["final"]["encoder_knn"] for run in recorded("experiments/share")["runs"] if run["arm"] == arm]
     print(f"{name}: {sum(votes) / len(votes):.2f}")
 print(f"loss 1 alone: {recorded('shapes/invariance_seed0')['final']['encoder_knn']:.2f}")
-print(f"untrained: {recorded('shapes/random_seed0')['final']['encoder_knn']:.2f}")
+votes = [run["h"] for run in recorded("experiments/patterns")["runs"] if run["arm"] == "untrained"]
+print(f"untrained: {sum(votes) / len(votes):.2f}")
 
 # %% [markdown]
 # With one loss alone, training leaves *less* than it found. The right distribution says nothing about images, and equal views
@@ -479,9 +477,9 @@ show(
 )
 
 # %% [markdown]
-# The share follows $\mu$ over two powers of ten, most of it a little above what we asked. On `shapes` the votes by $h$ stay
-# about level until they fall at the sparsest setting. (At $\mu = 0$ an untrained network has about the right share by itself.
-# That is why we took $-1$. Three seeds there show how far one run can be off.) Two long runs say little about CIFAR-100 yet:
+# The share follows $\mu$, most of it a little above what we asked. On `shapes` the votes by $h$ stay about level until they
+# fall at the sparsest setting. (At $\mu = 0$ an untrained network has the right share by itself, so we took $-1$. Three seeds
+# there show how far one run can be off.) Two long runs say little about CIFAR-100 yet:
 # [chapter 05](05_pretraining_cifar100.ipynb) shows all there is.
 #
 # ## In three sentences
