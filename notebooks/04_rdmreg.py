@@ -156,7 +156,7 @@ def sliced_distance(z, y, N):  # (B, D) each
     return gap.square().mean()  # new: also over directions
 
 
-# %% [markdown] tags=["slide"]
+# %% [markdown]
 # This is RDMReg, short for *rectified distribution matching regularization* (Eq. 13):
 #
 # $$\text{RDMReg}(\mathbf{Z}, \mathbf{Y}) = \underbrace{\frac1N \sum_{n=1}^{N}}_{\text{directions}} \frac1B\,
@@ -244,7 +244,7 @@ show(
 # $\mathbf{W}$ of shape $(B, 2)$ and $\mathbf{Z} = \mathrm{ReLU}(\mathbf{W})$:
 
 
-# %% tags=["key", "slide"]
+# %% tags=["key"]
 def move(w, rectify=True, steps=400, lr=0.05):  # w: (B, D), where the points start
     w = w.clone().requires_grad_()
     optimizer = torch.optim.Adam([w], lr=lr)
@@ -298,7 +298,7 @@ show(
 # %%
 guess = None  # a share, between 0 and 1
 
-# %% tags=["slide"]
+# %%
 torch.manual_seed(7)
 plain = move(blob, rectify=False)[-1]
 
@@ -333,7 +333,7 @@ show(
 # That settles the first question of this chapter. The second is harder, and it needs many dimensions. Before we ask it there,
 # we need two facts: how well a step sees in many dimensions, and what a good loss is.
 
-# %% [markdown] tags=["slide"]
+# %% [markdown]
 # ## 5 · In 512 dimensions a step sees only part of the way
 #
 # A network has hundreds of features, not two. Let $D = 512$. There we draw $N = 256$ directions, so one step looks along
@@ -366,7 +366,7 @@ repeat = {2: 40, 32: 10, 512: 2}
 measured = {D: torch.stack([cosines(D, counts) for _ in range(n)]).mean(0) for D, n in repeat.items()}
 print(f"N = 256 and D = 512: cosine {measured[512][3]:.2f}, by the formula {math.sqrt(256 / 767):.2f}")
 
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+# %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panel = plt.subplots(figsize=(5.5, 3.2))
 for (D, values), marker, line in zip(measured.items(), "^oD", ("-.", "-", "--")):
     panel.plot(counts, values, marker, color=COLORS["measurement"], label=f"D = {D}")
@@ -387,7 +387,7 @@ show(
 # > theorem of Cuesta-Albertos, Fraiman and Ransford (2007): under a condition on its moments, *almost every single direction*
 # > tells a distribution from any other.
 
-# %% [markdown] tags=["slide"]
+# %% [markdown]
 # ## 6 · A perfect cloud does not have loss zero
 #
 # Suppose that training is done, and the features follow the target exactly. Then $\mathbf{Z}$ and $\mathbf{Y}$ are two
@@ -449,7 +449,7 @@ def impostor(shape, a):  # a: the share of entries that are not zero
 guess = None  # a number, 1 or more
 
 
-# %% tags=["slide"]
+# %%
 def relative_loss(D, a, repetitions=12):
     pairs = torch.zeros(repetitions, 2)
     for pair in pairs:
@@ -526,7 +526,7 @@ def share_by_step(w, clamp, lr, extra=lambda z: 0.0, steps=300):  # w: (B, D)
 guess = None  # a share, between 0 and 1; the start has .122
 
 
-# %% tags=["nbval-ignore-output", "slide"]
+# %% tags=["nbval-ignore-output"]
 def four_runs(B, D):
     wide, perfect = torch.randn(B, D), sample_rgg((B, D), p=1.0, mu=MU)  # half of the entries on; .122 of them
     return {
@@ -681,7 +681,7 @@ for name, loss in losses.items():
     pulls = [gradient(loss, s * cloud) for s in scales]
     spread[name] = torch.stack([(pull - pull.mean(0)).norm() for pull in pulls])  # without the part that all rows share
 
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+# %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panel = plt.subplots(figsize=(6, 3.2))
 for name, color, look in (("RDMReg", "rectified", "o-"), ("SIGReg", "gaussian", "s--")):
     panel.plot(scales, spread[name], look, color=COLORS[color], label=name)
