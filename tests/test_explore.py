@@ -383,6 +383,23 @@ def test_points_play_pause_and_stop_by_themselves(page):
     assert run(driver, "lab.draw(); return [lab.view.result.step, lab.view.result.seen]") == [0, 0]
 
 
+def test_a_link_holds_frozen_points(page):
+    """They are trained once more; what a hand has changed on the way no link can hold."""
+    frozen = "return lab.frozen && [...lab.frozen.result.z]"
+    driver = page("#points&mu=0&batch=64&steps=40")
+    run(driver, "for (let k = 0; k < 25; k++) INSTRUMENTS.points.tick(lab.state, lab.own); lab.draw()")
+    button(driver, "Freeze").click()
+    kept = run(driver, frozen)
+    wait_until(lambda: "freeze.steps=25" in hash_of(driver))
+    driver = page(hash_of(driver))
+    assert wait_until(lambda: run(driver, frozen)) == kept and max(kept) > 0
+    assert state(driver, "steps") == 40 and "freeze.mu=0&freeze.batch=64&freeze.steps=25" in hash_of(driver)
+    run(driver, "for (let k = 0; k < 20; k++) INSTRUMENTS.points.tick({ ...lab.state, mu: k / 20 }, lab.own); lab.draw()")
+    button(driver, "Unfreeze").click()
+    button(driver, "Freeze").click()
+    wait_until(lambda: "freeze" not in hash_of(driver))
+
+
 def test_points_with_reduced_motion_move_seldom(page):
     driver = page("#points&steps=40", prefers_reduced_motion="reduce")
     button(driver, "Play").click()
@@ -417,8 +434,8 @@ def test_points_are_drawn_by_hand(page):
         ("#points&playing=true", "“playing=true” is no setting of this instrument", {"playing": False}),
         ("#%E0%A4%A&&==<b>", "is no setting of this instrument", {"mu": -1}),
         ("#constructor&toString=1", "“toString=1” is no setting of this instrument", {"mu": -1}),
-        ("#networks&run=cifar100/mine&measure=valueOf", "Run = cifar100/mine is not there; shown is Run = cifar100/rdmreg"
-         "_p1_mu-1_100epochs_seed0. Accuracy = valueOf is not one of", {"measure": "encoder_probe"}),
+        ("#networks&run=cifar100/mine&measure=valueOf", "Run = cifar100/mine is not there; shown is Run = cifar100/"
+         "rdmreg_p1_mu-1_100epochs_seed0. Accuracy = valueOf is not one of", {"measure": "encoder_probe"}),
     ],
 )  # fmt: skip
 def test_a_bad_address_falls_back_and_says_so(page, state, said, holds):
@@ -633,7 +650,7 @@ def test_networks_without_a_target_or_an_older_result_say_what_is_missing(page):
 
 
 def test_own_results_join_and_stay(page):
-    """A class's files, one of them NaN, are on one trade-off; what is no result is refused by name; no link holds them."""
+    """A class's files, one with NaN, are on one trade-off; what is no result is refused by name; no link holds them."""
     theirs = result("cifar100/quarter_rdmreg_p1_mu-1_100epochs_seed0.json")
     anna = theirs | {"final": theirs["final"] | {"encoder_probe": 0.42, "nonzero_fraction": 0.05}}
     bert = theirs | {"final": theirs["final"] | {"encoder_probe": math.nan}}

@@ -262,8 +262,9 @@ function settings(instrument, table) {
 //   rows(view)               further rows of the CSV file, [name, ...values]
 // and where needed: follow(state, changed, own), changes that other changes bring with them; buttons(api), a list of
 // elements; below(view, node), which fills an element under the numbers; press(x, y, view, plot) of a panel, what a click
-// at this pixel sets; tick(state, own), one step of what is played, false at its end; snapshot(result), what freezing keeps;
-// `pure`: whether a result follows from the settings alone, so that a link can hold what is frozen.
+// at this pixel sets; tick(state, own), one step of what is played, false at its end; `pure`: whether a result follows from the settings
+// alone; where it does not, snapshot(result) is what freezing keeps, and again(result) the changes to the settings from
+// which tick comes to it once more, for a link, or null where no settings do.
 function instrument(name, parts) {
   Object.assign(INSTRUMENTS[name], parts);
 }
@@ -624,7 +625,7 @@ function mount(root, name, host) {
   const kind = INSTRUMENTS[name], { table } = kind, prefix = `rl${++labs}`;
   const state = { ...firstState(table), ...host.state }, hide = host.hide ?? [], own = {};
   const calm = matchMedia("(prefers-reduced-motion: reduce)"), stops = [];
-  let frozen = null, view = null, inks = null, waiting = 0, stopped = false, last = 0;
+  let frozen = null, coming = null, view = null, inks = null, waiting = 0, stopped = false, last = 0;
 
   // -- what stands on the page
 
@@ -662,7 +663,7 @@ function mount(root, name, host) {
       story.textContent = words;
       story.hidden = false;
     })));
-  const freeze = button("Freeze", () => setFrozen(frozen ? null : { ...state }), { "aria-pressed": "false", title: "Keep this setting in grey, and compare another with it" });
+  const freeze = button("Freeze", () => setFrozen(frozen ? null : { ...state, ...kind.again?.(view.result) }), { "aria-pressed": "false", title: "Keep this setting in grey, and compare another with it" });
   const whole = document.fullscreenEnabled ? button("Full screen", () => {
     if (document.fullscreenElement) document.exitFullscreen(); else root.requestFullscreen();
   }) : null;
@@ -723,10 +724,26 @@ function mount(root, name, host) {
   }
 
   function setFrozen(frozenState, snapshot) {
+    coming = null;
     frozen = frozenState && { state: frozenState, result: kind.snapshot ? kind.snapshot(snapshot ?? view.result) : kind.compute(frozenState, {}) };
     freeze.textContent = frozen ? "Unfreeze" : "Freeze";
     freeze.setAttribute("aria-pressed", String(Boolean(frozen)));
     redraw();
+  }
+
+  // What a link says was frozen: computed, or played once more, in pieces between which the page answers
+  function freezeAgain(asked) {
+    if (kind.pure) { setFrozen(asked); return; }
+    const past = {};
+    coming = asked;
+    const piece = () => {
+      if (stopped || coming !== asked) return;
+      const end = performance.now() + 12;
+      let going = true;
+      while (going && performance.now() < end) going = kind.tick(asked, past);
+      if (going) setTimeout(piece); else setFrozen(asked, kind.compute(asked, past));
+    };
+    piece();
   }
 
   function redraw() {
@@ -752,7 +769,7 @@ function mount(root, name, host) {
     rows.forEach(([name, value], k) => { put(facts.children[k].firstChild, name); put(facts.children[k].lastChild, value); });
     if (below) kind.below(view, below);
     const numbers = Object.fromEntries(kind.numbers(view));
-    host.write(state, frozen?.state ?? null, numbers);
+    host.write(state, frozen && (kind.pure || kind.again(frozen.result)) ? frozen.state : coming, numbers);
     speak();
     last = performance.now() - start;
   }
@@ -974,7 +991,7 @@ function mount(root, name, host) {
   applyTheme();
   say(host.said ?? []);
   if (kind.follow) Object.assign(state, kind.follow(state, [], own, []));
-  if (host.frozen && kind.pure) setFrozen({ ...firstState(table), ...host.frozen });
+  if (host.frozen) freezeAgain({ ...firstState(table), ...host.frozen });
   showControls();
   drawNow();
   stops.push(host.listen((values) => change(values, "host")), () => watcher.disconnect(), () => sizes.disconnect(), () => sight.disconnect());
@@ -1234,13 +1251,17 @@ settings("points", {
 
   function newRun(state, own) {
     const w = startPoints(state, own.hand), zeros = () => new Float64Array(2 * COUNT);
-    own.run = { key: runKey(state, own), w, first: zeros(), second: zeros(), gradient: zeros(), uniform: uniforms(state.seed), step: 0, loss: NaN, history: [], until: state.steps };
+    own.run = { key: runKey(state, own), w, first: zeros(), second: zeros(), gradient: zeros(), uniform: uniforms(state.seed), step: 0, loss: NaN, history: [], until: state.steps, moved: state.start === "hand" };
   }
   const runKey = ({ start, seed }, own) => [start, seed, own.strokes ?? 0].join();
 
+  const TRAINED_BY = ["mu", "p", "loss", "output", "directions", "batch", "lr"];
+
   // One step of training: fresh directions and a fresh sample of the target, the loss of Eq. 13, Adam.
   function train(state, run) {
-    const { uniform, w } = run, B = state.batch;
+    const { uniform, w } = run, B = state.batch, key = TRAINED_BY.map((name) => state[name]).join();
+    run.moved ||= run.trainedBy !== undefined && run.trainedBy !== key; // a hand changed the settings on the way
+    run.trainedBy = key;
     const chosen = Array.from({ length: COUNT }, (_, i) => i);
     for (let i = 0; i < B && B < COUNT; i++) {
       const j = i + Math.floor(uniform() * (COUNT - i));
@@ -1328,9 +1349,10 @@ settings("points", {
       return {
         tick: `${run.step},${run.key}`, step: run.step, loss: run.loss, z, w: run.w, gradient: run.gradient, history: run.history, until: run.until,
         asked: targeted ? rectified(state.mu, null, state.p).atom : NaN, seen: zerosOf(z), origin: origin / COUNT, axis: axis / COUNT,
-        ghost: own.ghost.sample, c, shadows: project(z), goals: project(own.ghost.sample), batch: state.batch,
+        moved: run.moved, ghost: own.ghost.sample, c, shadows: project(z), goals: project(own.ghost.sample), batch: state.batch,
       };
     },
+    again: ({ step, moved }) => (moved || step < 10 ? null : { steps: step }),
     snapshot: (result) => ({ ...result, z: result.z.slice(), history: result.history.slice() }),
 
     panels: [
