@@ -1,7 +1,7 @@
 """Writes the lab as one file that needs no network and no kernel: ``python docs/lab.py [FILE]``.
 
 The results of notebooks/results/ go into the page; sheets of images lie beside it, in lab-sheets/. With ``--stills`` it
-opens that page in Chromium and keeps a picture of each instrument in the package, for notebooks that nobody sits before.
+opens the page in Chromium and keeps a picture of each instrument in the package, for notebooks that nobody sits before.
 """
 
 import argparse

@@ -394,10 +394,13 @@ def test_a_link_holds_frozen_points(page):
     driver = page(hash_of(driver))
     assert wait_until(lambda: run(driver, frozen)) == kept and max(kept) > 0
     assert state(driver, "steps") == 40 and "freeze.mu=0&freeze.batch=64&freeze.steps=25" in hash_of(driver)
-    run(driver, "for (let k = 0; k < 20; k++) INSTRUMENTS.points.tick({ ...lab.state, mu: k / 20 }, lab.own); lab.draw()")
+    moving = "INSTRUMENTS.points.tick({ ...lab.state, mu: k / 20 }, lab.own)"
+    run(driver, f"for (let k = 0; k < 20; k++) {moving}; lab.draw()")
     button(driver, "Unfreeze").click()
-    button(driver, "Freeze").click()
     wait_until(lambda: "freeze" not in hash_of(driver))
+    button(driver, "Freeze").click()
+    time.sleep(0.5)
+    assert run(driver, frozen) and "freeze" not in hash_of(driver)
 
 
 def test_points_with_reduced_motion_move_seldom(page):

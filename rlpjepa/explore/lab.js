@@ -1570,7 +1570,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
   const LOOKS = { 1: ["laplace", "dot"], 2: ["gaussian", "ring"] };
   const lookOf = (run) => (isMine(run.id) ? ["measurement", "diamond"] : Number.isNaN(run.p) ? ["muted", "cross"] : LOOKS[run.p] ?? ["theory", "triangle"]);
   const shown = (run, measure) => within(run.dataset).filter(({ final }) => final[measure] !== undefined);
-  const curves = (run, state) => (state.post && run.dataset === "cifar100" ? Object.values(published.curves) : []);
+  const curves = (run, state) => (state.post && run.dataset === "cifar100" ? Object.entries(published.curves) : []);
   const others = [...runs.values()].some(({ p }) => p && p !== 1 && p !== 2);
 
   const accuracies = (final) => Object.entries(MEASURES).map(([key, words]) => [key, words, final[key] ?? NaN]);
@@ -1668,16 +1668,16 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
         legend: [["dot", "laplace", "p = 1"], ["ring", "gaussian", "p = 2"], ...(others ? [["triangle", "theory", "other p"]] : []), ["cross", "muted", "without (p, μ)"], ["diamond", "measurement", "your own"], ["dashed", "muted", "the post’s points"], ["faint", "laplace", "pale: another budget"]],
         draw(plot, { state, result: { run }, frozen }) {
           const { measure } = state, all = shown(run, measure), posts = curves(run, state);
-          const best = Math.max(0.1, ...all.map(({ final }) => final[measure]), ...posts.flatMap(({ accuracy }) => accuracy));
+          const best = Math.max(0.1, ...all.map(({ final }) => final[measure]), ...posts.flatMap(([, { accuracy }]) => accuracy));
           plot.axes({
             x: [ENDS[0] - 0.35, ENDS[1] + 0.35], y: [0, Math.ceil(10.5 * best) / 10], xLabel: "zeros among the entries of z", yLabel: `accuracy: ${MEASURES[measure]}`,
             xTicks: [0.05, 0.5, 0.9, 0.99, 0.999].map(place), xFormat: (x) => `${x === ENDS[0] ? "≤ " : ""}${Number((100 / (1 + Math.exp(-x))).toPrecision(4))} %`, yFormat: (y) => `${Math.round(100 * y)} %`,
           });
-          posts.forEach(({ zeros, accuracy }, k) => {
-            const [ink, look] = LOOKS[k + 1], x = zeros.map(place);
+          for (const [name, { zeros, accuracy }] of posts) {
+            const [ink, look] = LOOKS[name.split("= ")[1]], x = zeros.map(place);
             plot.line(x, accuracy, ink, { width: 1.2, dash: [5, 4], alpha: 0.7 });
             plot.marks(x, accuracy, ink, look, 2.5, 0.7);
-          });
+          }
           const X = ({ zeros }) => place(zeros), Y = ({ final }) => final[measure];
           // a curve where one budget and method has several μ, through the means over seeds; the first of a budget has its name
           const named = new Set();
@@ -1696,14 +1696,14 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
             plot.marks(some.map(X), some.map(Y), ink, look, full ? 5 : 4, full ? 1 : 0.4);
           }
           const middle = (ENDS[0] + ENDS[1]) / 2;
-          const point = (run, ink, words) => {
+          const point = (run, ink, words, below) => {
             if (Y(run) === undefined) return;
             const side = X(run) > middle ? -1 : 1;
             plot.ring(X(run), Y(run), ink, 10);
-            plot.words(words, plot.X(X(run)) + 14 * side, plot.Y(Y(run)) - 8, ink, { pixels: true, align: side > 0 ? "left" : "right", base: "bottom", bold: true });
+            plot.words(words, plot.X(X(run)) + 14 * side, plot.Y(Y(run)) + (below ? 8 : -8), ink, { pixels: true, align: side > 0 ? "left" : "right", base: below ? "top" : "bottom", bold: true });
           };
-          if (frozen && frozen.result.run.dataset === run.dataset) point(frozen.result.run, "muted", "frozen");
-          point(run, "ink", run.short);
+          if (frozen && frozen.result.run.dataset === run.dataset) point(frozen.result.run, "muted", "frozen", true);
+          point(run, "ink", run.short, false);
           if (run.final[measure] === undefined) plot.words("this result has no such accuracy", plot.box.left + 8, plot.box.bottom - 24, "ink", { pixels: true });
         },
         press(x, y, { state, result }, plot) {
@@ -1715,7 +1715,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
       },
       {
         id: "histogram", title: "Entries of z: learned over asked", uses: ["run", "axis"],
-        legend: [["block", "rectified", "learned, on test images"], ["atom", "rectified", "zeros learned"], ["line", "theory", "asked: the target’s exact density and zeros"]],
+        legend: [["block", "rectified", "learned, on test images"], ["atom", "rectified", "zeros learned"], ["line", "theory", "asked: exact density, and zeros"]],
         draw(plot, { state, result, frozen }) {
           const { run: { final, aim, zeros }, x, density, atom } = result, log = state.axis === "log", was = frozen?.result;
           const low = Math.min(result.low, was?.low ?? 0), high = Math.max(result.high, was?.high ?? 0), margin = low === 0 ? 0.07 * high : 0;
@@ -1761,8 +1761,11 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
       { number: percent(run.final.nonzero_fraction), words: "of the entries of z are non-zero: learned", was: frozen ? `frozen: ${percent(frozen.result.run.final.nonzero_fraction)}` : "" },
       { number: percent(run.asked), words: Number.isNaN(run.asked) ? "no share was asked for" : "asked for (Eq. 11)", was: frozen ? `frozen: ${percent(frozen.result.run.asked)}` : "" },
     ],
-    facts: ({ result: { run: { final } } }) => [
-      ...accuracies(final).map(([, words, value]) => [words, percent(value)]),
+    facts: ({ result: { run: { final, dataset } }, frozen }) => [
+      ...accuracies(final).map(([key, words, value]) => {
+        const was = frozen?.result.run; // accuracies on other data are none to compare with
+        return [words, was?.dataset === dataset ? `${percent(value)} (frozen ${percent(was.final[key])})` : percent(value)];
+      }),
       ["dead coordinates (on for fewer than 1 in 1000 images)", percent(final.dead_fraction)], ["effective rank of z", number(final.effective_rank)], ["minutes, evaluation included", number(final.seconds / 60, 2)],
     ],
     below({ result: { run } }, node) {
@@ -1785,7 +1788,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
       node.replaceChildren(...parts);
     },
     numbers: ({ result: { run } }) => [
-      ["nonzero_learned", run.final.nonzero_fraction], ["nonzero_asked", run.asked || 0], ...accuracies(run.final).map(([key, , value]) => [key, Number.isNaN(value) ? "" : value]),
+      ["nonzero_learned", run.final.nonzero_fraction], ["nonzero_asked", Number.isNaN(run.asked) ? "" : run.asked], ...accuracies(run.final).map(([key, , value]) => [key, Number.isNaN(value) ? "" : value]),
       ["dead_fraction", run.final.dead_fraction ?? ""], ["effective_rank", run.final.effective_rank ?? ""],
     ],
     series: ({ result: { run } }) => [
