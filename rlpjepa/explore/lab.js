@@ -551,11 +551,15 @@ class Plot {
     this.line([x, x], [this.log ? this.y[0] : 0, height], ink, { width: 5, dash, alpha });
     this.dots([x], [height], ink, 6, alpha);
   }
-  words(text, x, y, ink, { align = "left", base = "top", bold = false, pixels = false, scale = 0.75 } = {}) {
+  words(text, x, y, ink, { align = "left", base = "top", bold = false, pixels = false, inside = false, scale = 0.75 } = {}) {
     const c = this.context;
     c.font = `${bold ? "600 " : ""}${scale * this.inks.size}px ${this.inks.family}`;
     Object.assign(c, { textAlign: align, textBaseline: base, lineWidth: 4, strokeStyle: this.inks.paper });
     if (!pixels) [x, y] = [this.X(x), this.Y(y)];
+    if (inside) { // centred, but for as much as keeps it between the axis and the edge
+      const half = c.measureText(text).width / 2;
+      [x, c.textAlign] = [Math.max(this.box.left + half, Math.min(this.box.right - half, x)), "center"];
+    }
     c.strokeText(text, x, y); // a rim of paper keeps it legible over lines
     c.fillStyle = this.inks[ink];
     c.fillText(text, x, y);
@@ -1695,12 +1699,10 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
             const [ink, look] = lookOf(some[0]), full = near(some[0]);
             plot.marks(some.map(X), some.map(Y), ink, look, full ? 5 : 4, full ? 1 : 0.4);
           }
-          const middle = (ENDS[0] + ENDS[1]) / 2;
           const point = (run, ink, words, below) => {
             if (Y(run) === undefined) return;
-            const side = X(run) > middle ? -1 : 1;
             plot.ring(X(run), Y(run), ink, 10);
-            plot.words(words, plot.X(X(run)) + 14 * side, plot.Y(Y(run)) + (below ? 8 : -8), ink, { pixels: true, align: side > 0 ? "left" : "right", base: below ? "top" : "bottom", bold: true });
+            plot.words(words, plot.X(X(run)), plot.Y(Y(run)) + (below ? 13 : -13), ink, { pixels: true, inside: true, base: below ? "top" : "bottom", bold: true });
           };
           if (frozen && frozen.result.run.dataset === run.dataset) point(frozen.result.run, "muted", "frozen", true);
           point(run, "ink", run.short, false);
@@ -1744,7 +1746,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
         legend: [["line", "rectified", "learned"], ["dashed", "theory", "asked of each (Eq. 11)"]],
         draw(plot, { result: { run }, frozen }) {
           const { active_share: shares, dead_fraction: dead } = run.final, was = frozen?.result.run.final.active_share;
-          const peak = Math.max(run.asked || 0, ...(shares ?? [run.final.nonzero_fraction]), ...(was ?? [])), top = [0.05, 0.1, 0.25, 0.5, 1].find((top) => peak <= top) ?? 1;
+          const peak = Math.max(run.asked || 0, ...(shares ?? [run.final.nonzero_fraction]), ...(was ?? [])), top = [0.05, 0.1, 0.25, 0.5].find((top) => peak < 0.95 * top) ?? 1;
           plot.axes({ x: [0, 100], y: [0, 1.05 * top], xLabel: "coordinates in %, the most active first", yLabel: "on, in % of the test images", yFormat: (y) => `${number(100 * y, 3)} %` });
           const curve = (shares) => [shares.map((_, k) => (100 * k) / (shares.length - 1)), shares];
           if (was) plot.line(...curve(was), "muted", { width: 2.5, alpha: 0.7 });
@@ -1774,7 +1776,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
       const { config, provenance, final } = run, ordinary = usual[config.dataset]?.config ?? defaults;
       const missing = [final.histogram ? "" : "no histogram", final.active_share ? "" : "no share of each coordinate", final.effective_rank === undefined ? "no effective rank" : ""].filter(Boolean);
       const where = [provenance.date, provenance.commit && `commit ${String(provenance.commit).slice(0, 8)}`, provenance.hardware, provenance.precision, provenance.versions && plainly(provenance.versions)].filter(Boolean).map(plainly);
-      const parts = [el("p", {}, el("b", {}, run.id.replace(/^own\//, "own file ")), ` · ${run.budget} · ${run.method}. `, where.length ? `Made ${where.join(", ")}.` : "It does not say where it comes from.")];
+      const parts = [el("p", {}, el("b", {}, run.name || run.id), ` · ${run.budget} · ${run.method}. `, where.length ? `Made ${where.join(", ")}.` : "It does not say where it comes from.")];
       if (missing.length) parts.push(el("p", {}, `Written by an older version, this result keeps ${missing.join(", ")}.`));
       if (run.dataset === "cifar100") parts.push(el("p", {}, `The post’s points: ${published.source}.`));
       if (run.sheet) {
