@@ -516,7 +516,7 @@ def test_it_fits_the_screen_and_needs_no_network(page, name, width, height):
 def test_axe_finds_nothing(page, name, scheme):
     axe = pytest.importorskip("axe_core_python").__path__[0]
     driver = page(f"#{name}", prefers_color_scheme=scheme)
-    run(driver, "document.querySelector('details').open = true")
+    run(driver, "document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     button(driver, "Freeze").click()
     driver.find_element("css selector", ".rl-presets button").click()
     run(driver, Path(axe, "axe.min.js").read_text(encoding="utf-8"))
@@ -644,7 +644,10 @@ def test_a_network_is_chosen_by_list_slider_click_and_address(page):
 def test_networks_without_a_target_or_an_older_result_say_what_is_missing(page):
     driver = page("#networks&run=cifar100/random_seed0")
     assert headline(driver)[1] == "–" and not slider(driver, "mu").is_enabled()
-    assert "Written by an older version" not in driver.find_element("css selector", ".rl-below").text
+    below = driver.find_element("css selector", ".rl-below")
+    assert "Written by an older version" not in below.text
+    below.find_element("css selector", "summary").click()
+    wait_until(lambda: ("regularizer", "rdmreg") in itertools.pairwise(below.text.split()))  # its configuration
     driver = page("#networks&run=shapes/lejepa_seed0")
     missing = "this result keeps no histogram, no share of each coordinate, no effective rank"
     assert missing in driver.find_element("css selector", ".rl-below").text

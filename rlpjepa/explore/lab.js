@@ -1623,15 +1623,13 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
         const is = now(), fill = (node, values) => { if (node.key !== String(values.flat())) { node.key = String(values.flat()); node.replaceChildren(...values.map((pair) => option(...pair))); } };
         if (!isMine(is.id)) own.last = is.id;
         fill(dataset, unique([...runs.values()].map((run) => run.dataset)).map((name) => [name, name]));
-        dataset.value = is.dataset;
+        if (dataset.value !== is.dataset) dataset.value = is.dataset;
         fill(p, unique(within(is.dataset).map((run) => run.p)).sort().map((p) => [String(p), Number.isNaN(p) ? "no target with p and μ" : show(p)]));
-        p.value = String(is.p);
-        const steps = stops();
-        mu.max = Math.max(1, steps.length - 1);
-        mu.disabled = steps.length < 2;
-        mu.value = Math.max(0, steps.indexOf(is.mu));
-        muIs.value = number(is.mu);
-        mu.setAttribute("aria-valuetext", number(is.mu));
+        if (p.value !== String(is.p)) p.value = String(is.p);
+        const steps = stops(), keep = (node, values) => { for (const key in values) if (node[key] !== values[key]) node[key] = values[key]; }; // writing costs a layout
+        keep(mu, { max: String(Math.max(1, steps.length - 1)), disabled: steps.length < 2, ariaValueText: number(is.mu) });
+        keep(mu, { value: String(Math.max(0, steps.indexOf(is.mu))) });
+        keep(muIs, { value: number(is.mu) });
         const all = within(is.dataset), key = all.map((run) => run.id).join();
         if (run.key !== key) {
           run.key = key;
@@ -1640,7 +1638,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
           const order = (a, b) => (a.method === b.method ? a.p - b.p || a.mu - b.mu || a.seed - b.seed : a.method === "Rectified LpJEPA" ? -1 : b.method === "Rectified LpJEPA" ? 1 : a.method < b.method ? -1 : 1);
           run.replaceChildren(...groups.map((label) => el("optgroup", { label }, ...all.filter((run) => (isMine(run.id) ? "Your own" : run.budget) === label).sort(order).map((run) => option(run.id, run.short)))));
         }
-        run.value = is.id;
+        if (run.value !== is.id) run.value = is.id;
         forget.hidden = ![...runs.keys()].some(isMine);
       };
       return [
@@ -1785,9 +1783,10 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
         picture.addEventListener("error", () => { picture.remove(); caption.textContent = `This run has a sheet of images; it lies beside the page, in ${source}, and is not there.`; });
         parts.push(el("figure", {}, picture, caption));
       }
-      const rows = Object.entries(config).map(([key, value]) => el("div", { className: same(value, ordinary[key]) ? "" : "rl-differs" }, el("dt", {}, key), el("dd", {}, plainly(value))));
-      parts.push(el("details", { open: node.querySelector("details")?.open ?? false }, el("summary", {}, "Configuration (bold: unlike most runs on this data set)"), el("dl", {}, ...rows)));
-      node.replaceChildren(...parts);
+      const row = ([key, value]) => el("div", { className: same(value, ordinary[key]) ? "" : "rl-differs" }, el("dt", {}, key), el("dd", {}, plainly(value)));
+      const list = el("dl"), options = el("details", { open: node.querySelector("details")?.open ?? false }, el("summary", {}, "Configuration (bold: unlike most runs on this data set)"), list);
+      options.addEventListener("toggle", () => list.replaceChildren(...(options.open ? Object.entries(config).map(row) : []))); // forty rows cost time
+      node.replaceChildren(...parts, options);
     },
     numbers: ({ result: { run } }) => [
       ["nonzero_learned", run.final.nonzero_fraction], ["nonzero_asked", Number.isNaN(run.asked) ? "" : run.asked], ...accuracies(run.final).map(([key, , value]) => [key, Number.isNaN(value) ? "" : value]),
@@ -1881,11 +1880,11 @@ function startPage(place, bar, results) {
     window.lab = lab;
   }
   // result files that are dropped go to the networks, whatever instrument stands there
-  window.addEventListener("dragover", (event) => event.preventDefault());
+  const holdsFiles = (event) => event.dataTransfer.types.includes("Files") && (event.preventDefault(), true);
+  window.addEventListener("dragover", holdsFiles);
   window.addEventListener("drop", (event) => {
-    event.preventDefault();
+    if (!holdsFiles(event)) return;
     const files = [...event.dataTransfer.files];
-    if (!files.length) return;
     if (lab.name !== "networks") open((written = location.hash = "#networks"));
     INSTRUMENTS.networks.open(files, lab);
   });
