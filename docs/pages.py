@@ -140,6 +140,7 @@ def results_page():
         "than 1 in 1000 test images; all in percent. Minutes are those on the clock, with the threads named below; a "
         "few runs sat through long pauses. Published tables use other probes and other budgets: compare with care "
         "(chapter 05, section 12).",
+        '<a href="lab.html#networks&measure=encoder_probe">In the lab</a> each run is drawn, beside your own.',
     ]
     for dataset, text in DATASETS.items():
         results = read_results(dataset)

@@ -11,10 +11,12 @@ import random
 import re
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
 import nbformat
+import numpy
 import pytest
 import torch
 from scipy import stats
@@ -30,11 +32,14 @@ from rlpjepa import (
     unit_variance_scale,
 )
 from rlpjepa.figures import COLORS
+from rlpjepa.pretrain import PretrainConfig
 from tests.browser import answers, chromium, console_errors, free_port, resize, wait_until
 
 ROOT = Path(__file__).parents[1]
 RIGHT, LEFT, HOME, TAB, ENTER = "\ue014", "\ue012", "\ue011", "\ue004", "\ue007"
+RESULTS = ROOT / "notebooks" / "results"
 instruments = pytest.mark.parametrize("name", explore.INSTRUMENTS)
+on_the_page = pytest.mark.parametrize("name", [*explore.INSTRUMENTS, "networks"])  # that one needs results: page alone
 
 
 def share(mu, p, sigma=None):
@@ -293,7 +298,7 @@ def test_each_slider_answers_to_the_keyboard(page, name):
         assert headline(driver) == [f"{1024 * active:.3g}", f"{100 - 100 * active:.1f} %"]
 
 
-@instruments
+@on_the_page
 def test_every_control_is_reached_by_tab_and_has_a_name(page, name):
     driver = page(f"#{name}")
     driver.find_element("css selector", "summary").click()
@@ -378,6 +383,26 @@ def test_points_play_pause_and_stop_by_themselves(page):
     assert run(driver, "lab.draw(); return [lab.view.result.step, lab.view.result.seen]") == [0, 0]
 
 
+def test_a_link_holds_frozen_points(page):
+    """They are trained once more; what a hand has changed on the way no link can hold."""
+    frozen = "return lab.frozen && [...lab.frozen.result.z]"
+    driver = page("#points&mu=0&batch=64&steps=40")
+    run(driver, "for (let k = 0; k < 25; k++) INSTRUMENTS.points.tick(lab.state, lab.own); lab.draw()")
+    button(driver, "Freeze").click()
+    kept = run(driver, frozen)
+    wait_until(lambda: "freeze.steps=25" in hash_of(driver))
+    driver = page(hash_of(driver))
+    assert wait_until(lambda: run(driver, frozen)) == kept and max(kept) > 0
+    assert state(driver, "steps") == 40 and "freeze.mu=0&freeze.batch=64&freeze.steps=25" in hash_of(driver)
+    moving = "INSTRUMENTS.points.tick({ ...lab.state, mu: k / 20 }, lab.own)"
+    run(driver, f"for (let k = 0; k < 20; k++) {moving}; lab.draw()")
+    button(driver, "Unfreeze").click()
+    wait_until(lambda: "freeze" not in hash_of(driver))
+    button(driver, "Freeze").click()
+    time.sleep(0.5)
+    assert run(driver, frozen) and "freeze" not in hash_of(driver)
+
+
 def test_points_with_reduced_motion_move_seldom(page):
     driver = page("#points&steps=40", prefers_reduced_motion="reduce")
     button(driver, "Play").click()
@@ -411,6 +436,9 @@ def test_points_are_drawn_by_hand(page):
         ("#target&nu=3&mu=1", "“nu=3” is no setting of this instrument and is left out.", {"mu": 1}),
         ("#points&playing=true", "“playing=true” is no setting of this instrument", {"playing": False}),
         ("#%E0%A4%A&&==<b>", "is no setting of this instrument", {"mu": -1}),
+        ("#constructor&toString=1", "“toString=1” is no setting of this instrument", {"mu": -1}),
+        ("#networks&run=cifar100/mine&measure=valueOf", "Run = cifar100/mine is not there; shown is Run = cifar100/"
+         "rdmreg_p1_mu-1_100epochs_seed0. Accuracy = valueOf is not one of", {"measure": "encoder_probe"}),
     ],
 )  # fmt: skip
 def test_a_bad_address_falls_back_and_says_so(page, state, said, holds):
@@ -439,7 +467,7 @@ def test_a_link_leaves_controls_out(page):
     wait_until(lambda: "hide=p,tools,more,points,tabs" in hash_of(driver))
 
 
-@instruments
+@on_the_page
 def test_presets_say_what_to_see(page, name):
     driver = page(f"#{name}")
     for preset in driver.find_elements("css selector", ".rl-presets button"):
@@ -460,11 +488,12 @@ def test_what_is_kept_holds_the_numbers(page):
     assert [row.split(",")[0] for row in steps] == [str(k) for k in range(1, 11)]
 
 
-@instruments
+@on_the_page
 @pytest.mark.parametrize("width, height", [(360, 740), (640, 400), (1280, 800), (1920, 1080)])
 def test_it_fits_the_screen_and_needs_no_network(page, name, width, height):
     """From a phone to a projector; 640 by 400 is a laptop at 200 % zoom: number and figure are in view together."""
-    hash_ = "#target&mu=-4&variance=free&sigma=0.1&p=0.25&angle=179&d=2048" if name == "target" else "#points"
+    hash_ = {"target": "#target&mu=-4&variance=free&sigma=0.1&p=0.25&angle=179&d=2048", "points": "#points",
+             "networks": "#networks&run=shapes/rdmreg_p1_mu-2_alpha0.1_seed0"}[name]  # fmt: skip
     driver = page(hash_, width, height)
     wide, resources = run(
         driver,
@@ -482,12 +511,12 @@ def test_it_fits_the_screen_and_needs_no_network(page, name, width, height):
     assert top >= 0  # always in sight
 
 
-@instruments
+@on_the_page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(page, name, scheme):
     axe = pytest.importorskip("axe_core_python").__path__[0]
     driver = page(f"#{name}", prefers_color_scheme=scheme)
-    run(driver, "document.querySelector('details').open = true")
+    run(driver, "document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     button(driver, "Freeze").click()
     driver.find_element("css selector", ".rl-presets button").click()
     run(driver, Path(axe, "axe.min.js").read_text(encoding="utf-8"))
@@ -519,6 +548,173 @@ def test_without_javascript_a_sentence_and_a_picture(address):
         picture = driver.find_element("css selector", "noscript img")
         assert picture.is_displayed() and picture.rect["width"] > 250 and picture.rect["height"] > 80
         assert picture.get_attribute("alt") == explore.ALT["target"]
+
+
+# ---- trained networks ----
+
+
+def result(path):
+    return json.loads((RESULTS / path).read_text(encoding="utf-8"))
+
+
+def drop(page, files):
+    """Drop files {name: text} on the page, as a hand does; back once they are read."""
+    run(
+        page,
+        "const data = new DataTransfer();"
+        "for (const [name, text] of arguments[0]) data.items.add(new File([text], name));"
+        "document.querySelector('.rl-notice').textContent = '';"
+        "document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));",
+        list(files.items()),
+    )
+    return wait_until(lambda: page.find_element("css selector", ".rl-notice").text)
+
+
+def choose(page, name, value):
+    """Choose in a list by its value, as a hand does, and give the run that is then shown."""
+    page.find_element("css selector", f"[data-part='{name}'] option[value='{value}']").click()
+    return state(page, "run")
+
+
+def test_networks_hold_every_result(page):
+    """Numbers and configuration are the files'; what the page takes for the target is what the run aimed at."""
+    shown = run(
+        page("#networks"),
+        "return Object.keys(INSTRUMENTS.networks.table.run.choices).map((run) => {"
+        "const r = INSTRUMENTS.networks.compute({ run }, {}), { config, provenance, final, asked } = r.run;"
+        "return [run, { config, provenance, final, asked, x: r.x, density: r.density }]; })",
+    )
+    files = {f"{d}/{path.stem}": path for d in ("cifar100", "shapes") for path in (RESULTS / d).glob("*.json")}
+    assert dict(shown).keys() == files.keys()
+    for name, ours in shown:
+        theirs = json.loads(files[name].read_text(encoding="utf-8"))
+        config = PretrainConfig(**theirs["config"])
+        assert PretrainConfig(**ours["config"]) == config and ours["provenance"] == theirs["provenance"], name
+        asked = config.expected_nonzero_fraction() if config.epochs else None
+        assert ours["asked"] == (asked if asked is None else pytest.approx(asked, rel=1e-9)), name
+        final = theirs["final"]
+        for key in ("encoder_probe", "encoder_knn", "projector_probe", "projector_knn", "nonzero_fraction"):
+            assert ours["final"][key] == pytest.approx(final[key], rel=1e-3), (name, key)
+        if shares := sorted(final.get("active_share", []), reverse=True):
+            assert [ours["final"]["active_share"][k] for k in (0, 64, 128)] == pytest.approx(
+                [shares[0], shares[round((len(shares) - 1) / 2)], shares[-1]], abs=6e-4
+            ), name
+        if histogram := final.get("histogram"):
+            edges = torch.tensor(histogram["edges"], dtype=torch.float64)
+            centers = ((edges[1:] + edges[:-1]) / 2).tolist()
+            kept = ours["final"]["histogram"]
+            assert kept["edges"] == pytest.approx([histogram["edges"][0], histogram["edges"][-1]])
+            assert kept["density"] == pytest.approx(histogram["density"], rel=6e-3, abs=1e-9)
+            if asked is not None:
+                drawn = numpy.interp(centers, ours["x"], ours["density"])
+                assert drawn == pytest.approx(histogram["target"], abs=0.01 * max(histogram["target"])), name
+
+
+def test_a_network_is_chosen_by_list_slider_click_and_address(page):
+    driver = page("#networks")
+    first = result("cifar100/rdmreg_p1_mu-1_100epochs_seed0.json")["final"]["nonzero_fraction"]
+    assert headline(driver) == [f"{100 * first:.1f} %", f"{100 * share(-1, 1):.1f} %"]
+    assert choose(driver, "run", "cifar100/rdmreg_p1_mu0_5epochs_seed1") == "cifar100/rdmreg_p1_mu0_5epochs_seed1"
+    assert choose(driver, "p", "2") == "cifar100/rdmreg_p2_mu0_5epochs_seed0"  # what changes is p alone
+    mu = slider(driver, "mu")
+    mu.send_keys(LEFT, LEFT)
+    assert state(driver, "run") == "cifar100/rdmreg_p2_mu-2_5epochs_seed0"
+    assert mu.get_attribute("aria-valuetext") == "−2"
+    wait_until(lambda: "run=cifar100/rdmreg_p2_mu-2_5epochs_seed0" in hash_of(driver))
+    assert choose(driver, "dataset", "shapes") == "shapes/rdmreg_p2_mu-2_seed0"
+    wanted = result("shapes/rdmreg_p2_mu0_seed0.json")["final"]
+    driver.execute_script("lab.draw(); scrollTo(0, 0)")
+    canvas = driver.find_element("css selector", ".rl-tradeoff canvas")
+    x, y = run(
+        driver,
+        "const { plot } = lab.panels[0], [zeros, accuracy] = arguments;"
+        "return [plot.X(Math.log(zeros / (1 - zeros))), plot.Y(accuracy)]",
+        1 - wanted["nonzero_fraction"], wanted["encoder_probe"],
+    )  # fmt: skip
+    from selenium.webdriver import ActionChains
+
+    middle = canvas.rect["width"] / 2, canvas.rect["height"] / 2
+    ActionChains(driver).move_to_element_with_offset(canvas, x - middle[0], y - middle[1]).click().perform()
+    assert state(driver, "run") == "shapes/rdmreg_p2_mu0_seed0"
+    wait_until(lambda: "run=shapes/rdmreg_p2_mu0_seed0" in hash_of(driver))
+    driver = page(hash_of(driver))
+    assert headline(driver)[0] == f"{100 * wanted['nonzero_fraction']:.1f} %"
+
+
+def test_networks_without_a_target_or_an_older_result_say_what_is_missing(page):
+    driver = page("#networks&run=cifar100/random_seed0")
+    assert headline(driver)[1] == "–" and not slider(driver, "mu").is_enabled()
+    below = driver.find_element("css selector", ".rl-below")
+    assert "Written by an older version" not in below.text
+    below.find_element("css selector", "summary").click()
+    wait_until(lambda: ("regularizer", "rdmreg") in itertools.pairwise(below.text.split()))  # its configuration
+    driver = page("#networks&run=shapes/lejepa_seed0")
+    missing = "this result keeps no histogram, no share of each coordinate, no effective rank"
+    assert missing in driver.find_element("css selector", ".rl-below").text
+    described = [canvas for canvas in driver.find_elements("css selector", "canvas")][1]
+    wait_until(lambda: "This result keeps no histogram" in described.accessible_name)
+
+
+def test_own_results_join_and_stay(page):
+    """A class's files, one with NaN, are on one trade-off; what is no result is refused by name; no link holds them."""
+    theirs = result("cifar100/quarter_rdmreg_p1_mu-1_100epochs_seed0.json")
+    anna = theirs | {"final": theirs["final"] | {"encoder_probe": 0.42, "nonzero_fraction": 0.05}}
+    bert = theirs | {"final": theirs["final"] | {"encoder_probe": math.nan}}
+    old = result("cifar100/rdmreg_p2_mu-1_5epochs_seed0.json")
+    driver = page("#target")  # dropped there, they open the instrument
+    files = {"result.json": json.dumps(anna), "bert.json": json.dumps(bert), "old.json": json.dumps(old)}
+    bad = {"notes.json": "[1, 2]", "photo.png": "no JSON", "config.json": json.dumps(theirs["config"])}
+    driver.execute_script("lab.change({ mu: 1 })")
+    said = drop(driver, files | bad)
+    assert "3 runs of your own have joined the comparison. They stay on this machine, and out of the link." in said
+    assert all(f"“{name}” is no result of rlpjepa.pretrain and is left out." in said for name in bad)
+    assert headline(driver)[0] == "5.0 %"
+    names = [node.text for node in driver.find_elements("css selector", "optgroup[label='Your own'] option")]
+    assert [name.split(":")[0] for name in names] == ["own run 1", "bert", "old"]
+    rows = [row.split(",") for row in run(driver, "return lab.csv()").split("\r\n")]
+    assert [row[-4] for row in rows if row[0] in ("own run 1", "bert")] == ["0.42", ""]  # NaN is no accuracy
+    time.sleep(0.5)
+    assert hash_of(driver) == "#networks"
+    button(driver, "Freeze").click()
+    choose(driver, "run", "cifar100/rdmreg_p1_mu-3_5epochs_seed0")
+    wait_until(lambda: hash_of(driver) == "#networks&run=cifar100/rdmreg_p1_mu-3_5epochs_seed0")
+    assert driver.find_element("css selector", ".rl-headline small").text == "frozen: 5.0 %"
+    driver.execute_script("location.hash = '#points'")
+    wait_until(lambda: run(driver, "return lab.name") == "points")
+    driver.execute_script("location.hash = '#networks'")
+    wait_until(lambda: driver.find_elements("css selector", "optgroup[label='Your own']"))  # another tab loses nothing
+    assert "A run of your own has joined" in drop(driver, {"again.json": json.dumps(bert)})
+    assert len(driver.find_elements("css selector", "optgroup[label='Your own'] option")) == 3  # the same file
+    button(driver, "Remove mine").click()
+    assert not driver.find_elements("css selector", "optgroup[label='Your own']")
+
+
+def test_own_results_are_opened_with_a_button_and_compared_within_their_data(page, tmp_path):
+    """Images of another checksum are another data set, whatever its name."""
+    theirs = result("shapes/rdmreg_p1_mu-1_seed0.json")
+    theirs["provenance"]["data_md5"]["test"] = "abcdef" + "0" * 26
+    (tmp_path / "mine.json").write_text("\ufeff" + json.dumps(theirs), encoding="utf-8")
+    driver = page("#networks")
+    driver.find_element("css selector", "input[type='file']").send_keys(str(tmp_path / "mine.json"))
+    wait_until(lambda: "joined" in driver.find_element("css selector", ".rl-notice").text)
+    assert driver.find_element("css selector", "[data-part='dataset'] select").get_attribute("value") == "shapes abcdef"
+    rows = run(driver, "return lab.csv()").strip().split("\r\n")
+    assert rows[-2].startswith("run,budget") and rows[-1].startswith("mine,")  # alone on its trade-off
+    assert choose(driver, "dataset", "shapes") == "shapes/rdmreg_p1_mu-1_seed0"
+
+
+def test_a_sheet_of_images_lies_beside_the_page(page, address):
+    hash_ = "#networks&run=cifar100/rdmreg_p1_mu-3_5epochs_seed0"
+    driver = page(hash_)
+    driver.execute_script("scrollTo(0, document.body.scrollHeight)")
+    wait_until(lambda: run(driver, "return document.querySelector('.rl-below img').naturalWidth > 500"))
+    alone = Path(address.removeprefix("file://")).parent / "alone" / "lab.html"
+    alone.parent.mkdir()
+    alone.write_bytes(alone.parents[1].joinpath("lab.html").read_bytes())
+    driver.get(alone.as_uri() + hash_)
+    driver.execute_script("scrollTo(0, document.body.scrollHeight)")
+    wait_until(lambda: "it lies beside the page" in driver.find_element("css selector", ".rl-below figure").text)
+    assert [error for error in console_errors(driver) if "ERR_FILE_NOT_FOUND" not in error] == []
 
 
 # ---- in JupyterLab ----

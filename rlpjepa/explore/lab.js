@@ -243,7 +243,8 @@ const INSTRUMENTS = {};
 //   a number:  least, most, step, first; "whole": integers only; "doubling": the slider doubles from step to step
 //   a choice:  choices {value: words}, first          a switch:  first true or false
 //   all:       symbol, name, help; "more": stands under "More settings"; "when": shown only while another setting has
-//              a value; "quiet": has no control of its own and stays out of the address
+//              a value; "quiet": has no control of its own and stays out of the address; "placed": the instrument's own
+//              buttons are its control; "local": a function that says which values stay out of the address
 function settings(instrument, table) {
   INSTRUMENTS[instrument] = { table };
 }
@@ -260,8 +261,10 @@ function settings(instrument, table) {
 //   words(view)              a sentence for those who hear the page
 //   rows(view)               further rows of the CSV file, [name, ...values]
 // and where needed: follow(state, changed, own), changes that other changes bring with them; buttons(api), a list of
-// elements; tick(state, own), one step of what is played, false at its end; snapshot(result), what freezing keeps;
-// `pure`: whether a result follows from the settings alone, so that a link can hold what is frozen.
+// elements; below(view, node), which fills an element under the numbers; press(x, y, view, plot) of a panel, what a click
+// at this pixel sets; tick(state, own), one step of what is played, false at its end; `pure`: whether a result follows from the settings
+// alone; where it does not, snapshot(result) is what freezing keeps, and again(result) the changes to the settings from
+// which tick comes to it once more, for a link, or null where no settings do.
 function instrument(name, parts) {
   Object.assign(INSTRUMENTS[name], parts);
 }
@@ -280,6 +283,7 @@ function number(x, digits = 4) {
   return show(Number(x.toPrecision(digits)));
 }
 const percent = (share) => {
+  if (!Number.isFinite(share)) return "–";
   const digits = share > 0.9995 && share < 1 ? 3 : 1;
   return `${show((100 * share).toFixed(digits))} %`;
 };
@@ -288,10 +292,12 @@ const label = (setting, name) => setting.symbol ?? setting.name ?? name;
 
 // The allowed value nearest to what is asked for, and a sentence if that is not it
 function nearest(table, name, asked, fallback) {
-  const setting = table[name], called = label(setting, name);
-  const instead = (value, why) => [value, `${called} = ${show(asked).slice(0, 24)} ${why}; shown is ${called}\u00a0=\u00a0${show(value)}.`];
-  if (setting.choices)
-    return asked in setting.choices ? [asked, ""] : instead(fallback, `is not one of ${Object.keys(setting.choices).join(", ")}`);
+  const setting = table[name], called = label(setting, name), write = setting.choices ? String : show;
+  const instead = (value, why) => [value, `${called} = ${write(asked).slice(0, 24)} ${why}; shown is ${called}\u00a0=\u00a0${write(value)}.`];
+  if (setting.choices) {
+    const all = Object.keys(setting.choices);
+    return all.includes(asked) ? [asked, ""] : instead(fallback, all.length > 9 ? "is not there" : `is not one of ${all.join(", ")}`);
+  }
   if (typeof setting.first === "boolean") {
     const value = { true: true, 1: true, yes: true, false: false, 0: false, no: false }[asked];
     return value === undefined ? instead(fallback, "is neither yes nor no") : [value, ""];
@@ -311,14 +317,14 @@ const firstState = (table) => Object.fromEntries(Object.entries(table).map(([nam
 function readAddress(hash) {
   const asked = [...new URLSearchParams(hash.replace(/^#/, "").replace(/\+/g, "%2B"))], said = [];
   let name = Object.keys(INSTRUMENTS)[0];
-  if (asked.length && asked[0][0] in INSTRUMENTS) name = asked.shift()[0];
+  if (asked.length && Object.hasOwn(INSTRUMENTS, asked[0][0])) name = asked.shift()[0];
   const { table } = INSTRUMENTS[name], state = firstState(table), hide = [];
   let frozen = null;
   for (const [key, text] of asked) {
     const setting = key.replace(/^freeze\./, "");
     if (key === "hide") hide.push(...text.split(/[\s,]+/).filter(Boolean));
     else if (key === "freeze") frozen ??= firstState(table);
-    else if (!(setting in table) || table[setting].quiet)
+    else if (!Object.hasOwn(table, setting) || table[setting].quiet)
       said.push(`“${(text ? `${key}=${text}` : key).slice(0, 30)}” is no setting of this instrument and is left out.`);
     else {
       if (setting !== key) frozen ??= firstState(table);
@@ -332,14 +338,14 @@ function readAddress(hash) {
 }
 
 function writeAddress(name, state, frozen, hide) {
-  const { table } = INSTRUMENTS[name], parts = [name];
+  const { table } = INSTRUMENTS[name], parts = [name], local = (values, key) => table[key].local?.(values[key]);
   const add = (prefix, values) => {
     for (const key in table)
-      if (values[key] !== table[key].first && !table[key].quiet)
-        parts.push(`${prefix}${key}=${encodeURIComponent(values[key])}`);
+      if (values[key] !== table[key].first && !table[key].quiet && !local(values, key))
+        parts.push(`${prefix}${key}=${encodeURIComponent(values[key]).replaceAll("%2F", "/")}`);
   };
   add("", state);
-  if (frozen) {
+  if (frozen && !Object.keys(table).some((key) => local(frozen, key))) {
     parts.push("freeze=1");
     add("freeze.", frozen);
   }
@@ -408,7 +414,7 @@ class Plot {
 
   // Axes over x from x[0] to x[1] and y from y[0] to y[1]. `log` counts y in powers of ten; `equal` widens x until both
   // axes have one scale, about x = centre.
-  axes({ x, y, log = false, equal = false, xLabel = "", yLabel = "", xTicks, yTicks, yFormat = show, yZero = false }) {
+  axes({ x, y, log = false, equal = false, xLabel = "", yLabel = "", xTicks, yTicks, xFormat = show, yFormat = show, yZero = false }) {
     const { context: c, inks, width, height } = this, size = 0.75 * inks.size;
     const box = this.box = { left: 3.4 * size, right: width - 1.3 * size, top: 0.9 * size, bottom: height - 2.5 * size };
     if (equal) {
@@ -439,7 +445,7 @@ class Plot {
     for (const step of steps) c.fillText(log ? power(step) : yFormat(step), box.left - 0.4 * size, this.Y(step));
     c.textAlign = "center"; c.textBaseline = "top";
     for (const step of xTicks ?? ticks(x[0], x[1], (box.right - box.left) / (4.5 * size)))
-      c.fillText(show(step), this.X(step), box.bottom + 0.4 * size);
+      c.fillText(xFormat(step), this.X(step), box.bottom + 0.4 * size);
     c.textAlign = "right"; c.textBaseline = "bottom";
     c.fillText(xLabel, box.right, height - 0.05 * size);
     c.textAlign = "left"; c.textBaseline = "top";
@@ -521,21 +527,50 @@ class Plot {
     c.stroke();
     c.globalAlpha = 1;
   }
+  // Marks that differ in shape, so that they are told apart without colours, too
+  marks(xs, ys, ink, look, radius, alpha = 1) {
+    const c = this.context;
+    c.beginPath();
+    for (let k = 0; k < xs.length; k++) mark(c, look, this.X(xs[k]), this.Y(ys[k]), radius);
+    Object.assign(c, { strokeStyle: this.inks[ink], fillStyle: look === "ring" ? this.inks.paper : this.inks[ink], lineWidth: radius / 2.2, globalAlpha: alpha });
+    c.fill();
+    if (look === "ring" || look === "cross") c.stroke();
+    c.globalAlpha = 1;
+  }
+  // A circle about a point
+  ring(x, y, ink, radius) {
+    const c = this.context;
+    c.beginPath();
+    c.arc(this.X(x), this.Y(y), radius, 0, 7);
+    Object.assign(c, { strokeStyle: this.inks[ink], lineWidth: 2.5 });
+    c.stroke();
+  }
   // A mass at a point of the line: a thick stem with a round top
   mass(x, height, ink, { dash = [], alpha = 1 } = {}) {
     if (height <= 0) return;
     this.line([x, x], [this.log ? this.y[0] : 0, height], ink, { width: 5, dash, alpha });
     this.dots([x], [height], ink, 6, alpha);
   }
-  words(text, x, y, ink, { align = "left", base = "top", bold = false, pixels = false, scale = 0.75 } = {}) {
+  words(text, x, y, ink, { align = "left", base = "top", bold = false, pixels = false, inside = false, scale = 0.75 } = {}) {
     const c = this.context;
     c.font = `${bold ? "600 " : ""}${scale * this.inks.size}px ${this.inks.family}`;
     Object.assign(c, { textAlign: align, textBaseline: base, lineWidth: 4, strokeStyle: this.inks.paper });
     if (!pixels) [x, y] = [this.X(x), this.Y(y)];
+    if (inside) { // centred, but for as much as keeps it between the axis and the edge
+      const half = c.measureText(text).width / 2;
+      [x, c.textAlign] = [Math.max(this.box.left + half, Math.min(this.box.right - half, x)), "center"];
+    }
     c.strokeText(text, x, y); // a rim of paper keeps it legible over lines
     c.fillStyle = this.inks[ink];
     c.fillText(text, x, y);
   }
+}
+
+function mark(c, look, x, y, radius) {
+  const corners = { diamond: [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]], triangle: [[0, -1.2], [1.15, 0.9], [-1.15, 0.9]] }[look];
+  if (corners) { corners.forEach(([u, v], k) => c[k ? "lineTo" : "moveTo"](x + radius * u, y + radius * v)); c.closePath(); }
+  else if (look === "cross") for (const s of [1, -1]) { c.moveTo(x - radius, y - s * radius); c.lineTo(x + radius, y + s * radius); }
+  else { c.moveTo(x + radius, y); c.arc(x, y, radius, 0, 7); }
 }
 
 function ticks(low, high, count) {
@@ -594,7 +629,7 @@ function mount(root, name, host) {
   const kind = INSTRUMENTS[name], { table } = kind, prefix = `rl${++labs}`;
   const state = { ...firstState(table), ...host.state }, hide = host.hide ?? [], own = {};
   const calm = matchMedia("(prefers-reduced-motion: reduce)"), stops = [];
-  let frozen = null, view = null, inks = null, waiting = 0, stopped = false, last = 0;
+  let frozen = null, coming = null, view = null, inks = null, waiting = 0, stopped = false, last = 0;
 
   // -- what stands on the page
 
@@ -603,7 +638,7 @@ function mount(root, name, host) {
   const spoken = el("p", { className: "rl-words", role: "status" });
   const story = el("p", { className: "rl-story", hidden: true });
   const controls = Object.fromEntries(
-    Object.entries(table).filter(([, setting]) => !setting.quiet).map(([key, setting]) => [key, control(`${prefix}-${key}`, key, setting, (values) => change(values))]),
+    Object.entries(table).filter(([, setting]) => !setting.quiet && !setting.placed).map(([key, setting]) => [key, control(`${prefix}-${key}`, key, setting, (values) => change(values))]),
   );
   for (const key in controls) controls[key].node.dataset.part = key;
   const api = { state, own, change: (values) => change(values), draw: () => redraw(), say };
@@ -625,13 +660,14 @@ function mount(root, name, host) {
   });
 
   const facts = el("dl", { className: "rl-facts", "data-part": "facts" });
+  const below = kind.below ? el("div", { className: "rl-below", "data-part": "below" }) : null;
   const presets = el("div", { className: "rl-presets", role: "group", "aria-label": "Try", "data-part": "presets" },
     ...kind.presets.map(({ name, set, say: words }) => button(name, () => {
       change({ ...firstState(table), seed: state.seed, ...set });
       story.textContent = words;
       story.hidden = false;
     })));
-  const freeze = button("Freeze", () => setFrozen(frozen ? null : { ...state }), { "aria-pressed": "false", title: "Keep this setting in grey, and compare another with it" });
+  const freeze = button("Freeze", () => setFrozen(frozen ? null : { ...state, ...kind.again?.(view.result) }), { "aria-pressed": "false", title: "Keep this setting in grey, and compare another with it" });
   const whole = document.fullscreenEnabled ? button("Full screen", () => {
     if (document.fullscreenElement) document.exitFullscreen(); else root.requestFullscreen();
   }) : null;
@@ -646,7 +682,7 @@ function mount(root, name, host) {
     }) : null, whole);
   root.replaceChildren(el("p", { className: "rl-lead", "data-part": "lead" }, kind.lead), notice, headline, form,
     el("div", { className: "rl-panels" }, ...panels.map((panel) => panel.node)),
-    el("div", { className: "rl-foot" }, presets, story, facts, tools), spoken);
+    el("div", { className: "rl-foot" }, presets, story, facts, below ?? "", tools), spoken);
   root.classList.add("rlab");
 
   function button(text, action, properties = {}) {
@@ -692,10 +728,26 @@ function mount(root, name, host) {
   }
 
   function setFrozen(frozenState, snapshot) {
+    coming = null;
     frozen = frozenState && { state: frozenState, result: kind.snapshot ? kind.snapshot(snapshot ?? view.result) : kind.compute(frozenState, {}) };
     freeze.textContent = frozen ? "Unfreeze" : "Freeze";
     freeze.setAttribute("aria-pressed", String(Boolean(frozen)));
     redraw();
+  }
+
+  // What a link says was frozen: computed, or played once more, in pieces between which the page answers
+  function freezeAgain(asked) {
+    if (kind.pure) { setFrozen(asked); return; }
+    const past = {};
+    coming = asked;
+    const piece = () => {
+      if (stopped || coming !== asked) return;
+      const end = performance.now() + 12;
+      let going = true;
+      while (going && performance.now() < end) going = kind.tick(asked, past);
+      if (going) setTimeout(piece); else setFrozen(asked, kind.compute(asked, past));
+    };
+    piece();
   }
 
   function redraw() {
@@ -719,8 +771,9 @@ function mount(root, name, host) {
     const rows = kind.facts(view);
     if (facts.children.length !== rows.length) facts.replaceChildren(...rows.map(() => el("div", {}, el("dt"), el("dd"))));
     rows.forEach(([name, value], k) => { put(facts.children[k].firstChild, name); put(facts.children[k].lastChild, value); });
+    if (below) kind.below(view, below);
     const numbers = Object.fromEntries(kind.numbers(view));
-    host.write(state, frozen?.state ?? null, numbers);
+    host.write(state, frozen && (kind.pure || kind.again(frozen.result)) ? frozen.state : coming, numbers);
     speak();
     last = performance.now() - start;
   }
@@ -785,7 +838,7 @@ function mount(root, name, host) {
     const out = {};
     for (const key in values) {
       const { step, least, most } = table[key];
-      out[key] = Math.min(most, Math.max(least, Number((Math.round(values[key] / step) * step).toPrecision(10))));
+      out[key] = !step ? values[key] : Math.min(most, Math.max(least, Number((Math.round(values[key] / step) * step).toPrecision(10))));
     }
     return out;
   }
@@ -794,6 +847,10 @@ function mount(root, name, host) {
     return [event.clientX - box.left, event.clientY - box.top];
   };
   for (const panel of panels) {
+    if (panel.press) panel.canvas.addEventListener("click", (event) => {
+      const values = panel.press(...at(panel, event), view, panel.plot);
+      if (values) change(values);
+    });
     if (!panel.drag) continue;
     let from = null;
     panel.canvas.addEventListener("pointerdown", (event) => {
@@ -875,7 +932,8 @@ function mount(root, name, host) {
         for (const [look, ink, text] of panel.legend) {
           Object.assign(c, { fillStyle: light[ink], strokeStyle: light[ink], lineWidth: 3, globalAlpha: /faint|block/.test(look) ? 0.45 : 1 });
           c.beginPath();
-          if (/^(dot|faint|atom)$/.test(look)) { c.arc(at + 8, top + row.height + 28, 4, 0, 7); c.fill(); } else if (look === "block") c.fillRect(at, top + row.height + 24, 14, 8);
+          if (/^(ring|cross|diamond|triangle)$/.test(look)) { mark(c, look, at + 8, top + row.height + 28, 4.5); look === "diamond" || look === "triangle" ? c.fill() : c.stroke(); }
+          else if (/^(dot|faint|atom)$/.test(look)) { c.arc(at + 8, top + row.height + 28, 4, 0, 7); c.fill(); } else if (look === "block") c.fillRect(at, top + row.height + 24, 14, 8);
           else { c.setLineDash({ dashed: [5, 3], dotted: [2, 3] }[look] ?? []); c.moveTo(at, top + row.height + 28); c.lineTo(at + 16, top + row.height + 28); c.stroke(); c.setLineDash([]); }
           c.globalAlpha = 1;
           at = write(text, at + 21, top + row.height + 33, size, "soft") + 17;
@@ -893,7 +951,8 @@ function mount(root, name, host) {
     for (const key of Object.keys(table)) if (!table[key].quiet) rows.push([key, ...columns.map(({ state }) => state[key])]);
     kind.numbers(view).forEach(([key], k) => rows.push([key, ...columns.map((view) => kind.numbers(view)[k][1])]));
     rows.push(...(kind.series?.(view) ?? []));
-    return rows.map((row) => row.join(",")).join("\r\n") + "\r\n";
+    const cell = (value) => (/[",\r\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
+    return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
   }
 
   // -- themes, sizes, and the end
@@ -936,7 +995,7 @@ function mount(root, name, host) {
   applyTheme();
   say(host.said ?? []);
   if (kind.follow) Object.assign(state, kind.follow(state, [], own, []));
-  if (host.frozen && kind.pure) setFrozen({ ...firstState(table), ...host.frozen });
+  if (host.frozen) freezeAgain({ ...firstState(table), ...host.frozen });
   showControls();
   drawNow();
   stops.push(host.listen((values) => change(values, "host")), () => watcher.disconnect(), () => sizes.disconnect(), () => sight.disconnect());
@@ -949,7 +1008,7 @@ function mount(root, name, host) {
     clearTimeout(playing);
     for (const end of stops) end?.();
   }
-  return { name, state, own, change, draw: drawNow, picture, csv, stop, get view() { return view; }, get frozen() { return frozen; }, get milliseconds() { return last; } };
+  return { name, state, own, panels, change, say, draw: drawNow, picture, csv, stop, get view() { return view; }, get frozen() { return frozen; }, get milliseconds() { return last; } };
 }
 // =====================================================================================================================
 // 3. The instruments
@@ -1196,13 +1255,17 @@ settings("points", {
 
   function newRun(state, own) {
     const w = startPoints(state, own.hand), zeros = () => new Float64Array(2 * COUNT);
-    own.run = { key: runKey(state, own), w, first: zeros(), second: zeros(), gradient: zeros(), uniform: uniforms(state.seed), step: 0, loss: NaN, history: [], until: state.steps };
+    own.run = { key: runKey(state, own), w, first: zeros(), second: zeros(), gradient: zeros(), uniform: uniforms(state.seed), step: 0, loss: NaN, history: [], until: state.steps, moved: state.start === "hand" };
   }
   const runKey = ({ start, seed }, own) => [start, seed, own.strokes ?? 0].join();
 
+  const TRAINED_BY = ["mu", "p", "loss", "output", "directions", "batch", "lr"];
+
   // One step of training: fresh directions and a fresh sample of the target, the loss of Eq. 13, Adam.
   function train(state, run) {
-    const { uniform, w } = run, B = state.batch;
+    const { uniform, w } = run, B = state.batch, key = TRAINED_BY.map((name) => state[name]).join();
+    run.moved ||= run.trainedBy !== undefined && run.trainedBy !== key; // a hand changed the settings on the way
+    run.trainedBy = key;
     const chosen = Array.from({ length: COUNT }, (_, i) => i);
     for (let i = 0; i < B && B < COUNT; i++) {
       const j = i + Math.floor(uniform() * (COUNT - i));
@@ -1290,9 +1353,10 @@ settings("points", {
       return {
         tick: `${run.step},${run.key}`, step: run.step, loss: run.loss, z, w: run.w, gradient: run.gradient, history: run.history, until: run.until,
         asked: targeted ? rectified(state.mu, null, state.p).atom : NaN, seen: zerosOf(z), origin: origin / COUNT, axis: axis / COUNT,
-        ghost: own.ghost.sample, c, shadows: project(z), goals: project(own.ghost.sample), batch: state.batch,
+        moved: run.moved, ghost: own.ghost.sample, c, shadows: project(z), goals: project(own.ghost.sample), batch: state.batch,
       };
     },
+    again: ({ step, moved }) => (moved || step < 10 ? null : { steps: step }),
     snapshot: (result) => ({ ...result, z: result.z.slice(), history: result.history.slice() }),
 
     panels: [
@@ -1384,6 +1448,359 @@ settings("points", {
   });
 }
 
+// ---- Trained networks -------------------------------------------------------------------------------------------------
+
+// On the page alone: docs/lab.py packs the results into it, each run as what differs from most runs of its data set. One's
+// own result files join them, and stay in this function.
+function trainedNetworks({ defaults, usual, runs: packed, published }) {
+  const runs = new Map(), choices = {}, FIRST = "cifar100/rdmreg_p1_mu-1_100epochs_seed0";
+  const MEASURES = {
+    encoder_probe: "encoder, linear probe", encoder_knn: "encoder, nearest neighbours",
+    projector_probe: "z, linear probe", projector_knn: "z, nearest neighbours",
+  };
+  const isMine = (id) => id.startsWith("own/");
+  let mine = 0; // how many files were opened
+
+  // -- what a result says
+
+  // The distribution that the loss compared each coordinate of z with, or null (PretrainConfig.aim)
+  function aimOf({ epochs, regularizer, regularizer_weight, coordinate_weight, mu, p, rectify, rectify_target }) {
+    if (!epochs) return null;
+    if (coordinate_weight || (/^(rdmreg|rgg_cf)$/.test(regularizer) && regularizer_weight))
+      return { mu, p, rectified: rectify_target ?? rectify };
+    return regularizer === "sigreg" && regularizer_weight ? { mu: 0, p: 2, rectified: false } : null;
+  }
+
+  // What belongs to the budget, to the target or to the machine; all else that differs from the usual names the method
+  const APART = new Set("dataset data_dir backbone cifar_stem stem_stride channels dim p mu rectify rectify_target regularizer epochs seed device cuda_graph checkpoint_seconds".split(" "));
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+  const plainly = (value) => (value === null ? "none" : typeof value === "number" ? show(value) : Array.isArray(value) ? value.join(", ") : typeof value === "object" ? Object.entries(value).map((pair) => pair.join(" ")).join(", ") : String(value));
+
+  function methodOf(config, ordinary) {
+    const { regularizer, rectify } = config, target = config.rectify_target ?? rectify;
+    if (!config.epochs) return config.backbone === "pixels" ? "Pixels as they are" : "Untrained";
+    const name = {
+      none: "Invariance alone", sigreg: `LeJEPA (SIGReg)${rectify ? " with ReLU" : ""}`, rgg_cf: "One-sample loss",
+    }[regularizer] ?? (rectify && target ? "Rectified LpJEPA" : rectify ? "ReLU, target not rectified" : target ? "No ReLU, target rectified" : "LpJEPA");
+    const others = Object.keys(config).filter((key) => !APART.has(key) && !same(config[key], key === "regularizer_weight" && regularizer === "sigreg" ? 250 : ordinary[key]));
+    return [name, ...others.map((key) => `${key.replaceAll("_", " ")} ${plainly(config[key])}`)].join(", ");
+  }
+
+  function add(id, { config, provenance, final, sheet }, name = "") {
+    const md5 = provenance.data_md5?.test, ordinary = usual[config.dataset];
+    // accuracies are compared within one data set alone: the same name is not enough
+    const other = md5 && md5 !== ordinary?.provenance.data_md5.test, dataset = other ? `${config.dataset} ${String(md5).slice(0, 6)}` : config.dataset;
+    const { epochs, backbone, channels, cifar_stem, stem_stride, dim, seed } = config, aim = aimOf(config), gaussian = config.regularizer === "sigreg";
+    const [p, mu] = aim && !gaussian ? [config.p, config.mu] : [NaN, NaN];
+    const wide = channels ? `${channels[0]} to ${channels.at(-1)} wide` : "", network = [backbone, wide, cifar_stem && `3×3 stem${stem_stride === 2 ? " of stride 2" : ""}`, `D = ${dim}`];
+    const budget = [epochs ? `${epochs} epochs` : "No training", ...network].filter(Boolean).join(", "), trained = [`${epochs} epochs`, wide].filter(Boolean).join(", ");
+    const method = methodOf(config, ordinary?.config ?? defaults), usually = method === "Rectified LpJEPA";
+    const short = [usually ? "" : method, aim && !gaussian ? `p = ${show(p)}, μ = ${show(mu)}` : "", `seed ${seed}`].filter(Boolean).join(", ");
+    const law = aim && rectified(aim.mu, null, aim.p);
+    const zeros = 1 - final.nonzero_fraction;
+    runs.set(id, { id, name, config, provenance, final, sheet, dataset, budget, trained, method, p, mu, aim, law, zeros, seed, short: name ? `${name}: ${short}` : short, asked: aim?.rectified ? law.active : NaN });
+    choices[id] = `${dataset}: ${short}`;
+  }
+
+  for (const [id, { config, provenance, ...rest }] of Object.entries(packed)) {
+    const { config: ordinary, provenance: source } = usual[id.split("/")[0]];
+    add(id, { config: { ...ordinary, ...config }, provenance: { ...source, ...provenance }, ...rest });
+  }
+
+  // -- one's own files
+
+  const isNumbers = (list) => Array.isArray(list) && list.length > 1 && list.every(Number.isFinite);
+  const isShare = (x) => Number.isFinite(x) && x >= 0 && x <= 1;
+
+  // What a result file holds, in the form of `add`, or null if it is none. Python writes NaN where JSON knows none.
+  function read(text) {
+    let raw = null;
+    try { raw = JSON.parse(text.replace(/-?\b(NaN|Infinity)\b/g, "null")); } catch { return null; }
+    if (!raw?.config || !isShare(raw.final?.nonzero_fraction)) return null;
+    const config = { ...defaults, ...raw.config }, { histogram, active_share: shares, ...rest } = raw.final;
+    if (![config.p, config.mu, config.epochs, config.seed, config.dim].every(Number.isFinite) || !(config.p > 0) || typeof config.dataset !== "string") return null;
+    if (config.channels !== null && !isNumbers(config.channels)) return null;
+    const final = Object.fromEntries(Object.entries(rest).filter(([key, value]) => (key in MEASURES ? isShare(value) : Number.isFinite(value))));
+    if (isNumbers(histogram?.edges) && isNumbers(histogram.density)) final.histogram = { edges: [histogram.edges[0], histogram.edges.at(-1)], density: histogram.density };
+    if (isNumbers(shares)) final.active_share = [...shares].sort((a, b) => b - a);
+    return { config, provenance: { ...raw.provenance }, final };
+  }
+
+  async function open(files, { change, say }) {
+    const refused = [], opened = [];
+    for (const file of files) {
+      const text = file.size < 5e6 ? await file.text().catch(() => "") : "", run = read(text);
+      if (!run) { refused.push(file.name); continue; }
+      const again = [...runs.values()].find(({ id, text: had }) => isMine(id) && had === text);
+      const id = again?.id ?? `own/${++mine}`;
+      if (!again) {
+        const name = file.name.replace(/\.json$/i, "").replace(/[^\p{L}\p{N}_.-]+/gu, "_").slice(0, 40);
+        add(id, run, name === "result" ? `own run ${mine}` : name);
+        runs.get(id).text = text;
+      }
+      opened.push(id);
+    }
+    if (opened.length) change({ run: opened[0] });
+    say([
+      opened.length ? `${opened.length === 1 ? "A run of your own has" : `${opened.length} runs of your own have`} joined the comparison. ${opened.length === 1 ? "It stays" : "They stay"} on this machine, and out of the link.` : "",
+      ...refused.map((name) => `“${name.slice(0, 60)}” is no result of rlpjepa.pretrain and is left out.`),
+    ]);
+  }
+
+  // -- choosing
+
+  const within = (dataset) => [...runs.values()].filter((run) => run.dataset === dataset);
+  const unique = (values) => [...new Set(values)];
+  const grouped = (some, key) => some.reduce((groups, one) => groups.set(String(key(one)), [...(groups.get(String(key(one))) ?? []), one]), new Map());
+  const kin = (run) => within(run.dataset).filter((other) => other.budget === run.budget && other.method === run.method && Object.is(other.p, run.p));
+
+  // Of some runs the one that is most like another: its budget, its method, p, μ; then one that keeps a histogram
+  function closest(some, like) {
+    const marks = (run) => [run.budget === like.budget, run.method === like.method, Object.is(run.p, like.p), -(Math.abs(run.mu - like.mu) || 0), Boolean(run.final.histogram), run.seed === like.seed];
+    return some.map((run) => [run, marks(run)]).sort(([, a], [, b]) => { const k = a.findIndex((mark, k) => mark !== b[k]); return k < 0 ? 0 : b[k] - a[k]; })[0][0].id;
+  }
+
+  settings("networks", {
+    run: { name: "Run", choices, first: FIRST in choices ? FIRST : Object.keys(choices)[0], placed: true, local: isMine },
+    measure: { name: "Accuracy", help: "on test images: of the encoder’s features, or of z, the projector’s output", choices: MEASURES, first: "encoder_probe" },
+    axis: { name: "Vertical axis of the histogram", help: "in powers of ten one sees the tail", choices: { linear: "linear", log: "powers of ten" }, first: "linear", more: true },
+    post: { name: "Show the post’s points", help: "CIFAR-100 alone; without them the axis fits our runs", first: true, more: true },
+  });
+
+  // -- the trade-off: zeros on an axis on which the last per cent counts as much as the first
+
+  const place = (zeros) => { const z = Math.min(0.9999, Math.max(0.05, zeros)); return Math.log(z / (1 - z)); };
+  const ENDS = [place(0), place(1)];
+  const LOOKS = { 1: ["laplace", "dot"], 2: ["gaussian", "ring"] };
+  const lookOf = (run) => (isMine(run.id) ? ["measurement", "diamond"] : Number.isNaN(run.p) ? ["muted", "cross"] : LOOKS[run.p] ?? ["theory", "triangle"]);
+  const shown = (run, measure) => within(run.dataset).filter(({ final }) => final[measure] !== undefined);
+  const curves = (run, state) => (state.post && run.dataset === "cifar100" ? Object.entries(published.curves) : []);
+  const others = [...runs.values()].some(({ p }) => p && p !== 1 && p !== 2);
+
+  const accuracies = (final) => Object.entries(MEASURES).map(([key, words]) => [key, words, final[key] ?? NaN]);
+
+  instrument("networks", {
+    title: "Trained networks",
+    lead: "Networks that were trained, and your own: how many zeros the target asked for, how many were learned, and what they cost. Click a point.",
+    pure: true,
+    presets: [
+      { name: "Twelve in a hundred asked", set: {}, say: "At μ = −1 and p = 1 the target asks for about twelve non-zero entries in a hundred. The network comes near: black marks what was asked, green what was learned." },
+      { name: "Untrained", set: { run: "cifar100/random_seed0" }, say: "This network was never trained, and half of its entries are zero: a ReLU of numbers about 0 does that by itself. A share of one half proves nothing, so the course’s example is μ = −1." },
+      { name: "Where accuracy falls", set: { run: "cifar100/rdmreg_p2_mu-3_5epochs_seed0", post: false }, say: "Follow μ from 1 down to −3. Accuracy hardly moves for a long while, and falls where nearly all entries are zero. At p = 2 it falls earlier than at p = 1." },
+      { name: "Dead coordinates", set: { run: "shapes/rdmreg_p2_mu-2_seed0" }, say: "The share of zeros is about the one that was asked for, and yet most coordinates are never on: see “dead coordinates”. The loss compares sums over many coordinates, not each of them." },
+    ].filter(({ set }) => (set.run ?? FIRST) in choices),
+    rows: [{ panels: ["tradeoff"], height: 330 }, { panels: ["histogram", "coordinates"], height: 260 }],
+    open,
+
+    buttons({ state, own, change, draw, say }) {
+      const now = () => runs.get(state.run), go = (some) => change({ run: closest(some, now()) });
+      const id = (name) => `rl-networks-${name}`, option = (value, words) => el("option", { value }, words);
+      const row = (name, title, input, output, help) => el("div", { className: `rl-setting${output ? "" : " rl-choice"}`, "data-part": name }, el("label", { htmlFor: id(name) }, ...title), output ?? "", input, help ? el("small", { id: `${id(name)}-help` }, help) : "");
+      const select = (name, action) => {
+        const node = el("select", { id: id(name) });
+        node.addEventListener("change", () => action(node.value));
+        return node;
+      };
+      const dataset = select("dataset", (value) => go(within(value)));
+      const p = select("p", (value) => go(within(now().dataset).filter((run) => String(run.p) === value)));
+      const run = select("run", (value) => change({ run: value }));
+      const mu = el("input", { type: "range", id: id("mu"), min: 0, step: 1, "aria-describedby": `${id("mu")}-help` }), muIs = el("output", { htmlFor: id("mu") });
+      const stops = () => unique(kin(now()).map((run) => run.mu)).sort((a, b) => a - b);
+      mu.addEventListener("input", () => { const stop = stops()[mu.valueAsNumber]; go(kin(now()).filter((run) => run.mu === stop)); });
+      const input = el("input", { type: "file", multiple: true, accept: ".json,application/json", hidden: true });
+      input.addEventListener("change", async () => { await open([...input.files], { change, say }); input.value = ""; });
+      const opener = el("button", { type: "button", "aria-describedby": id("open-help") }, "Open result files…");
+      opener.addEventListener("click", () => input.click());
+      const forget = el("button", { type: "button" }, "Remove mine");
+      forget.addEventListener("click", () => {
+        if (isMine(state.run)) change({ run: own.last });
+        for (const id of [...runs.keys()]) if (isMine(id)) { runs.delete(id); delete choices[id]; }
+        change({});
+        draw();
+      });
+      own.last = INSTRUMENTS.networks.table.run.first;
+      own.show = () => {
+        const is = now(), fill = (node, values) => { if (node.key !== String(values.flat())) { node.key = String(values.flat()); node.replaceChildren(...values.map((pair) => option(...pair))); } };
+        if (!isMine(is.id)) own.last = is.id;
+        fill(dataset, unique([...runs.values()].map((run) => run.dataset)).map((name) => [name, name]));
+        if (dataset.value !== is.dataset) dataset.value = is.dataset;
+        fill(p, unique(within(is.dataset).map((run) => run.p)).sort().map((p) => [String(p), Number.isNaN(p) ? "no target with p and μ" : show(p)]));
+        if (p.value !== String(is.p)) p.value = String(is.p);
+        const steps = stops(), keep = (node, values) => { for (const key in values) if (node[key] !== values[key]) node[key] = values[key]; }; // writing costs a layout
+        keep(mu, { max: String(Math.max(1, steps.length - 1)), disabled: steps.length < 2, ariaValueText: number(is.mu) });
+        keep(mu, { value: String(Math.max(0, steps.indexOf(is.mu))) });
+        keep(muIs, { value: number(is.mu) });
+        const all = within(is.dataset), key = all.map((run) => run.id).join();
+        if (run.key !== key) {
+          run.key = key;
+          const groups = unique(all.map((run) => (isMine(run.id) ? "Your own" : run.budget)));
+          groups.sort((a, b) => (b === "Your own") - (a === "Your own") || (parseInt(b) || 0) - (parseInt(a) || 0));
+          const order = (a, b) => (a.method === b.method ? a.p - b.p || a.mu - b.mu || a.seed - b.seed : a.method === "Rectified LpJEPA" ? -1 : b.method === "Rectified LpJEPA" ? 1 : a.method < b.method ? -1 : 1);
+          run.replaceChildren(...groups.map((label) => el("optgroup", { label }, ...all.filter((run) => (isMine(run.id) ? "Your own" : run.budget) === label).sort(order).map((run) => option(run.id, run.short)))));
+        }
+        if (run.value !== is.id) run.value = is.id;
+        forget.hidden = ![...runs.keys()].some(isMine);
+      };
+      return [
+        row("dataset", ["Data set"], dataset, null, "accuracies are compared within one data set alone"),
+        row("p", [el("i", {}, "p"), " shape"], p),
+        row("mu", [el("i", {}, "μ"), " location"], mu, muIs, "those that were trained with this p, budget and method"),
+        row("run", ["Run"], run),
+        el("div", { className: "rl-files", "data-part": "files" }, opener, forget, input, el("small", { id: id("open-help") }, "or drop result.json files on the page: one’s own runs join the comparison. They never leave this machine.")),
+      ];
+    },
+    showButtons: (state, own) => own.show(),
+
+    compute({ run: id }) {
+      const run = runs.get(id), { law, aim, final } = run;
+      let [low, high] = final.histogram?.edges ?? [0, 0];
+      if (!final.histogram && law) {
+        high = aim.mu + law.sigma * upperQuantile(0.001 * (aim.rectified ? law.active : 1), aim.p);
+        low = aim.rectified ? 0 : 2 * aim.mu - high;
+      }
+      if (!(high > low)) [low, high] = [0, 4];
+      const modes = law && aim.mu > low && aim.mu < high ? [aim.mu] : [];
+      const x = law ? Array.from({ length: 241 }, (_, k) => low + ((high - low) * k) / 240).concat(modes).filter((x) => x > 0 || !aim.rectified).sort((a, b) => a - b) : [];
+      return { tick: runs.size, run, low, high, x, density: law ? x.map(law.density) : [], atom: law ? (aim.rectified ? law.atom : 0) : NaN };
+    },
+
+    panels: [
+      {
+        id: "tradeoff", title: "Accuracy against zeros: one point, one run", wide: true, uses: ["run", "measure", "post"],
+        legend: [["dot", "laplace", "p = 1"], ["ring", "gaussian", "p = 2"], ...(others ? [["triangle", "theory", "other p"]] : []), ["cross", "muted", "without (p, μ)"], ["diamond", "measurement", "your own"], ["dashed", "muted", "the post’s points"], ["faint", "laplace", "pale: another budget"]],
+        draw(plot, { state, result: { run }, frozen }) {
+          const { measure } = state, all = shown(run, measure), posts = curves(run, state);
+          const best = Math.max(0.1, ...all.map(({ final }) => final[measure]), ...posts.flatMap(([, { accuracy }]) => accuracy));
+          plot.axes({
+            x: [ENDS[0] - 0.35, ENDS[1] + 0.35], y: [0, Math.ceil(10.5 * best) / 10], xLabel: "zeros among the entries of z", yLabel: `accuracy: ${MEASURES[measure]}`,
+            xTicks: [0.05, 0.5, 0.9, 0.99, 0.999].map(place), xFormat: (x) => `${x === ENDS[0] ? "≤ " : ""}${Number((100 / (1 + Math.exp(-x))).toPrecision(4))} %`, yFormat: (y) => `${Math.round(100 * y)} %`,
+          });
+          for (const [name, { zeros, accuracy }] of posts) {
+            const [ink, look] = LOOKS[name.split("= ")[1]], x = zeros.map(place);
+            plot.line(x, accuracy, ink, { width: 1.2, dash: [5, 4], alpha: 0.7 });
+            plot.marks(x, accuracy, ink, look, 2.5, 0.7);
+          }
+          const X = ({ zeros }) => place(zeros), Y = ({ final }) => final[measure];
+          // a curve where one budget and method has several μ, through the means over seeds; the first of a budget has its name
+          const named = new Set();
+          for (const [, some] of grouped(all.filter(({ id, p }) => p && !isMine(id)), (run) => [run.budget, run.method, run.p])) {
+            const seeds = [...grouped(some, ({ mu }) => mu).values()].sort(([a], [b]) => b.mu - a.mu);
+            const mean = (value) => seeds.map((some) => some.reduce((sum, run) => sum + value(run), 0) / some.length);
+            if (seeds.length < 3) continue;
+            const [xs, ys] = [mean(X), mean(Y)], { trained, budget } = some[0];
+            plot.line(xs, ys, lookOf(some[0])[0], { width: 1.5, alpha: budget === run.budget ? 0.6 : 0.25 });
+            if (!named.has(budget)) plot.words(trained, plot.X(xs[0]), plot.Y(ys[0]) + 8, "soft", { pixels: true, scale: 0.68 });
+            named.add(budget);
+          }
+          const near = (other) => other.budget === run.budget || isMine(other.id);
+          for (const [, some] of [...grouped(all, (other) => [near(other), ...lookOf(other)])].sort()) { // pale ones first
+            const [ink, look] = lookOf(some[0]), full = near(some[0]);
+            plot.marks(some.map(X), some.map(Y), ink, look, full ? 5 : 4, full ? 1 : 0.4);
+          }
+          const point = (run, ink, words, below) => {
+            if (Y(run) === undefined) return;
+            plot.ring(X(run), Y(run), ink, 10);
+            plot.words(words, plot.X(X(run)), plot.Y(Y(run)) + (below ? 13 : -13), ink, { pixels: true, inside: true, base: below ? "top" : "bottom", bold: true });
+          };
+          if (frozen && frozen.result.run.dataset === run.dataset) point(frozen.result.run, "muted", "frozen", true);
+          point(run, "ink", run.short, false);
+          if (run.final[measure] === undefined) plot.words("this result has no such accuracy", plot.box.left + 8, plot.box.bottom - 24, "ink", { pixels: true });
+        },
+        press(x, y, { state, result }, plot) {
+          const { measure } = state, far = ({ zeros, final }) => Math.hypot(plot.X(place(zeros)) - x, plot.Y(final[measure]) - y);
+          const some = shown(result.run, measure).sort((a, b) => far(a) - far(b));
+          return some.length && far(some[0]) < 40 ? { run: some[0].id } : null;
+        },
+        say: ({ state, result: { run } }) => `${within(run.dataset).length} runs on ${run.dataset}. This one has ${percent(run.zeros)} zeros and ${percent(run.final[state.measure])} accuracy (${MEASURES[state.measure]}).`,
+      },
+      {
+        id: "histogram", title: "Entries of z: learned over asked", uses: ["run", "axis"],
+        legend: [["block", "rectified", "learned, on test images"], ["atom", "rectified", "zeros learned"], ["line", "theory", "asked: exact density, and zeros"]],
+        draw(plot, { state, result, frozen }) {
+          const { run: { final, aim, zeros }, x, density, atom } = result, log = state.axis === "log", was = frozen?.result;
+          const low = Math.min(result.low, was?.low ?? 0), high = Math.max(result.high, was?.high ?? 0), margin = low === 0 ? 0.07 * high : 0;
+          const bins = final.histogram?.density ?? [], peak = Math.max(zeros, atom || 0, ...bins, ...density, ...(was ? [was.run.zeros, ...(was.run.final.histogram?.density ?? [])] : []));
+          const top = [0.6, 1.1, 2.2].find((top) => peak <= 0.98 * top) ?? 4;
+          plot.axes({ x: [low - margin, high], y: log ? [1e-5, 10] : [0, top], log, xLabel: "entry of z", yLabel: log ? "density, or share of zeros, in powers of ten" : "density, or share of zeros" });
+          if (bins.length) plot.bars(bins, result.low, (result.high - result.low) / bins.length, "rectified", 0.45);
+          if (was?.run.final.histogram) {
+            const { density: had } = was.run.final.histogram, width = (was.high - was.low) / had.length;
+            plot.line(had.flatMap((_, k) => [was.low + k * width, was.low + (k + 1) * width]), had.flatMap((y) => [y, y]), "muted", { width: 2, alpha: 0.8 });
+          }
+          plot.line(x, density, "theory", { width: 2 });
+          if (zeros > 0) plot.mass(0, zeros, "rectified");
+          const tick = 0.035 * (high - low);
+          if (aim?.rectified) plot.line([-tick, tick], [atom, atom], "theory", { width: 3 });
+          if (was?.run.zeros > 0) plot.line([-tick, tick], [was.run.zeros, was.run.zeros], "muted", { width: 3 });
+          const side = plot.X(0) > 0.4 * plot.width ? -1 : 1, half = (plot.box.top + plot.box.bottom) / 2;
+          plot.words(`${percent(zeros)} zeros${aim?.rectified ? `, asked ${percent(atom)}` : ""}`, plot.X(0) + 14 * side, plot.Y(Math.max(zeros, log ? 1e-5 : 0)) + (zeros > 0.05 ? 8 : -18), "ink", { pixels: true, bold: true, align: side > 0 ? "left" : "right" });
+          const lacks = [bins.length ? "" : "no histogram in this result", aim ? "" : "nothing was aimed at"].filter(Boolean);
+          lacks.forEach((line, k) => plot.words(line, plot.box.right - 4, half + 1.1 * k * plot.inks.size, "soft", { pixels: true, align: "right" }));
+        },
+        say: ({ result: { run, atom } }) => `${run.final.histogram ? "A histogram of the entries that are not zero" : "This result keeps no histogram"}; ${percent(run.zeros)} of the entries are zero${run.aim?.rectified ? `, the target asks for ${percent(atom)}` : ""}.`,
+      },
+      {
+        id: "coordinates", title: "How often each coordinate is on, sorted", uses: ["run"],
+        legend: [["line", "rectified", "learned"], ["dashed", "theory", "asked of each (Eq. 11)"]],
+        draw(plot, { result: { run }, frozen }) {
+          const { active_share: shares, dead_fraction: dead } = run.final, was = frozen?.result.run.final.active_share;
+          const peak = Math.max(run.asked || 0, ...(shares ?? [run.final.nonzero_fraction]), ...(was ?? [])), top = [0.05, 0.1, 0.25, 0.5].find((top) => peak < 0.95 * top) ?? 1;
+          plot.axes({ x: [0, 100], y: [0, 1.05 * top], xLabel: "coordinates in %, the most active first", yLabel: "on, in % of the test images", yFormat: (y) => `${number(100 * y, 3)} %` });
+          const curve = (shares) => [shares.map((_, k) => (100 * k) / (shares.length - 1)), shares];
+          if (was) plot.line(...curve(was), "muted", { width: 2.5, alpha: 0.7 });
+          if (shares) { plot.area(...curve(shares), "rectified", 0.15); plot.line(...curve(shares), "rectified", { width: 3 }); }
+          if (run.asked) plot.line([0, 100], [run.asked, run.asked], "theory", { width: 1.6, dash: [6, 5] });
+          plot.words(`${percent(dead)} dead`, plot.box.right - 4, plot.box.top + 4, "ink", { pixels: true, align: "right", bold: true });
+          if (!shares) plot.words("not kept in this result", plot.box.right - 4, plot.box.top + 24, "soft", { pixels: true, align: "right" });
+        },
+        say: ({ result: { run: { final, asked } } }) => (final.active_share ? `The most active coordinate is on for ${percent(final.active_share[0])} of the images, the least active for ${percent(final.active_share.at(-1))}` : "This result does not keep how often each coordinate is on") + `; asked of each is ${percent(asked)}; ${percent(final.dead_fraction)} of the coordinates are dead.`,
+      },
+    ],
+
+    headline: ({ result: { run }, frozen }) => [
+      { number: percent(run.final.nonzero_fraction), words: "of the entries of z are non-zero: learned", was: frozen ? `frozen: ${percent(frozen.result.run.final.nonzero_fraction)}` : "" },
+      { number: percent(run.asked), words: Number.isNaN(run.asked) ? "no share was asked for" : "asked for (Eq. 11)", was: frozen ? `frozen: ${percent(frozen.result.run.asked)}` : "" },
+    ],
+    facts: ({ result: { run: { final, dataset } }, frozen }) => [
+      ...accuracies(final).map(([key, words, value]) => {
+        const was = frozen?.result.run; // accuracies on other data are none to compare with
+        return [words, was?.dataset === dataset ? `${percent(value)} (frozen ${percent(was.final[key])})` : percent(value)];
+      }),
+      ["dead coordinates (on for fewer than 1 in 1000 images)", percent(final.dead_fraction)], ["effective rank of z", number(final.effective_rank)], ["minutes, evaluation included", number(final.seconds / 60, 2)],
+    ],
+    below({ result: { run } }, node) {
+      if (node.run === run) return;
+      node.run = run;
+      const { config, provenance, final } = run, ordinary = usual[config.dataset]?.config ?? defaults;
+      const missing = [final.histogram ? "" : "no histogram", final.active_share ? "" : "no share of each coordinate", final.effective_rank === undefined ? "no effective rank" : ""].filter(Boolean);
+      const where = [provenance.date, provenance.commit && `commit ${String(provenance.commit).slice(0, 8)}`, provenance.hardware, provenance.precision, provenance.versions && plainly(provenance.versions)].filter(Boolean).map(plainly);
+      const parts = [el("p", {}, el("b", {}, run.name || run.id), ` · ${run.budget} · ${run.method}. `, where.length ? `Made ${where.join(", ")}.` : "It does not say where it comes from.")];
+      if (missing.length) parts.push(el("p", {}, `Written by an older version, this result keeps ${missing.join(", ")}.`));
+      if (run.dataset === "cifar100") parts.push(el("p", {}, `The post’s points: ${published.source}.`));
+      if (run.sheet) {
+        const source = `lab-sheets/${run.id}_features.png`, caption = el("figcaption", {}, "Sheet of images: one row for each of some coordinates, the test images on which it is largest.");
+        const picture = el("img", { src: source, loading: "lazy", alt: "Rows of test images: in each row the images on which one coordinate of z is largest." });
+        picture.addEventListener("error", () => { picture.remove(); caption.textContent = `This run has a sheet of images; it lies beside the page, in ${source}, and is not there.`; });
+        parts.push(el("figure", {}, picture, caption));
+      }
+      const row = ([key, value]) => el("div", { className: same(value, ordinary[key]) ? "" : "rl-differs" }, el("dt", {}, key), el("dd", {}, plainly(value)));
+      const list = el("dl"), options = el("details", { open: node.querySelector("details")?.open ?? false }, el("summary", {}, "Configuration (bold: unlike most runs on this data set)"), list);
+      options.addEventListener("toggle", () => list.replaceChildren(...(options.open ? Object.entries(config).map(row) : []))); // forty rows cost time
+      node.replaceChildren(...parts, options);
+    },
+    numbers: ({ result: { run } }) => [
+      ["nonzero_learned", run.final.nonzero_fraction], ["nonzero_asked", Number.isNaN(run.asked) ? "" : run.asked], ...accuracies(run.final).map(([key, , value]) => [key, Number.isNaN(value) ? "" : value]),
+      ["dead_fraction", run.final.dead_fraction ?? ""], ["effective_rank", run.final.effective_rank ?? ""],
+    ],
+    series: ({ result: { run } }) => [
+      [], ["run", "budget", "method", "p", "mu", "seed", "zeros", ...Object.keys(MEASURES)],
+      ...within(run.dataset).map((run) => [run.name || run.id, run.budget, run.method, run.p || "", Number.isNaN(run.mu) ? "" : run.mu, run.seed, number(run.zeros, 6).replace("−", "-"), ...Object.keys(MEASURES).map((key) => run.final[key] ?? "")]),
+    ],
+    caption: ({ result: { run } }) => `${run.dataset}: ${run.short} (${run.budget}).`,
+    words: ({ state, result: { run } }) => `${run.dataset}, ${run.budget}, ${run.short}: ${percent(run.final.nonzero_fraction)} of the entries are non-zero, asked are ${percent(run.asked)}. Accuracy ${percent(run.final[state.measure])}.`,
+  });
+}
+
 // =====================================================================================================================
 // 4. The two hosts
 // =====================================================================================================================
@@ -1423,7 +1840,8 @@ export default { render };
 
 // ---- a page: the address holds instrument and state; docs/lab.py adds the call -----------------------------------------
 
-function startPage(place, bar) {
+function startPage(place, bar, results) {
+  trainedNetworks(results);
   let lab = null, written = null;
   const tabs = Object.entries(INSTRUMENTS).map(([name, { title }]) => {
     const link = el("a", { href: `#${name}` }, title);
@@ -1461,6 +1879,15 @@ function startPage(place, bar) {
     document.title = `${INSTRUMENTS[name].title} · the lab of Rectified LpJEPA`;
     window.lab = lab;
   }
+  // result files that are dropped go to the networks, whatever instrument stands there
+  const holdsFiles = (event) => event.dataTransfer.types.includes("Files") && (event.preventDefault(), true);
+  window.addEventListener("dragover", holdsFiles);
+  window.addEventListener("drop", (event) => {
+    if (!holdsFiles(event)) return;
+    const files = [...event.dataTransfer.files];
+    if (lab.name !== "networks") open((written = location.hash = "#networks"));
+    INSTRUMENTS.networks.open(files, lab);
+  });
   window.addEventListener("hashchange", () => { if (location.hash !== written) open(location.hash); });
   window.maths = { rectified, unitVarianceScale, rectifiedUnitVarianceScale, muForL0, unit, shadow, draws, rdmreg, sigreg, uniforms };
   window.INSTRUMENTS = INSTRUMENTS;

@@ -55,6 +55,11 @@ def bench_lab(table, moves=20):
         for name, values in (("mu", [-1 + k / 20 for k in range(moves)]), ("p", [1.1 + k / 20 for k in range(moves)])):
             table.row(f"lab, the target, a move of {name}", [max(0.0, busy(name, v) - idle) for v in values], "ms", 1)
         page.get("about:blank")
+        page.get(target.as_uri() + "#networks&run=cifar100/rdmreg_p1_mu0_5epochs_seed0")
+        stops = [k % 6 for k in range(moves)]  # its six values of mu, to and fro
+        idle = sorted(busy(None, 0) for _ in range(moves))[moves // 2]
+        table.row("lab, trained networks, a move of mu", [max(0.0, busy("mu", k) - idle) for k in stops], "ms", 1)
+        page.get("about:blank")
         page.get(target.as_uri() + "#points")
         steps, draws = zip(*page.execute_script(TRAIN), strict=True)
         table.row("lab, moving points, a training step", steps, "ms", 1)
