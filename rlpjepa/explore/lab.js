@@ -1363,13 +1363,13 @@ settings("points", {
       {
         id: "plane", title: "The points",
         uses: ["mu", "p", "pull", "output", "angle", "loss"],
-        legend: [["dot", "rectified", "points z"], ["faint", "gaussian", "w, before the ReLU"], ["faint", "muted", "a sample of the target"], ["line", "theory", "direction"]],
+        legend: [["dot", "measurement", "points z"], ["faint", "gaussian", "w, before the ReLU"], ["faint", "rectified", "a sample of the target"], ["line", "theory", "direction"]],
         draw(plot, { state, result }) {
           const { z, w, ghost, c } = result;
           plot.axes({ x: [-1.6, 3.6], y: [-1.6, 3.6], equal: "from left", xLabel: "z₁", yLabel: "z₂", yZero: true });
           const pick = (values, j) => Array.from({ length: COUNT }, (_, i) => values[2 * i + j]);
           const [u, v] = [pick(z, 0), pick(z, 1)];
-          plot.dots(pick(ghost, 0), pick(ghost, 1), "muted", 4.5, 0.3);
+          plot.dots(pick(ghost, 0), pick(ghost, 1), "rectified", 4.5, 0.35);
           if (state.output === "relu") {
             plot.segments(pick(w, 0), pick(w, 1), u, v, "gaussian", { alpha: 0.14 });
             plot.dots(pick(w, 0), pick(w, 1), "gaussian", 2, 0.4);
@@ -1377,9 +1377,9 @@ settings("points", {
           if (state.pull) {
             const far = result.batch; // times B, the gradient is twice the mean gap
             const end = (values, j) => values.map((x, i) => x - far * result.gradient[2 * i + j]);
-            plot.segments(u, v, end(u, 0), end(v, 1), "measurement", { width: 1.4, alpha: 0.8, heads: 4 });
+            plot.segments(u, v, end(u, 0), end(v, 1), "theory", { width: 1.4, alpha: 0.8, heads: 4 });
           }
-          plot.dots(u, v, "rectified", 3);
+          plot.dots(u, v, "measurement", 3);
           plot.segments([0], [0], [2.6 * c[0]], [2.6 * c[1]], "theory", { width: 2.5, heads: 10 });
           const lines = [`${(100 * result.origin).toFixed(0)} % at the origin`, `${(100 * result.axis).toFixed(0)} % on an axis`];
           lines.forEach((line, k) => plot.words(line, plot.box.right - 6, plot.Y(0) + 10 + 1.1 * k * plot.inks.size, "ink", { pixels: true, align: "right", bold: true }));
@@ -1403,14 +1403,14 @@ settings("points", {
       {
         id: "pairing", title: "Shadows in one direction, in order",
         uses: ["mu", "p", "output", "angle", "loss"],
-        legend: [["dot", "rectified", "shadows of the points"], ["dot", "muted", "shadows of the target"], ["line", "measurement", "the k-th beside the k-th"]],
+        legend: [["dot", "measurement", "shadows of the points"], ["dot", "rectified", "shadows of the target"], ["line", "muted", "the k-th beside the k-th"]],
         draw(plot, { result }) {
           const { shadows, goals } = result, row = (y) => new Float64Array(COUNT).fill(y);
           const reach = Math.max(3.6, Math.abs(shadows[0]), Math.abs(shadows[COUNT - 1]));
           plot.axes({ x: [result.c[0] < 0 ? -Math.min(8, reach) : -0.6, Math.min(8, reach)], y: [0, 1], yTicks: [], xLabel: "c₁z₁ + c₂z₂" });
-          plot.segments(shadows, row(0.8), goals, row(0.25), "measurement", { alpha: 0.35 });
-          plot.dots(shadows, row(0.8), "rectified", 3, 0.7);
-          plot.dots(goals, row(0.25), "muted", 3, 0.7);
+          plot.segments(shadows, row(0.8), goals, row(0.25), "muted", { alpha: 0.5 });
+          plot.dots(shadows, row(0.8), "measurement", 3, 0.7);
+          plot.dots(goals, row(0.25), "rectified", 3, 0.7);
           const gap = shadows.reduce((sum, x, k) => sum + (x - goals[k]) ** 2, 0) / COUNT;
           plot.words("points", plot.box.left + 4, plot.Y(0.93), "soft", { pixels: true });
           plot.words("target", plot.box.left + 4, plot.Y(0.14), "soft", { pixels: true });
@@ -1420,7 +1420,7 @@ settings("points", {
       },
       {
         id: "history", title: "Share of zeros, step by step", uses: ["mu", "p", "steps", "loss"],
-        legend: [["line", "rectified", "seen"], ["dashed", "theory", "asked (Eq. 11)"]],
+        legend: [["line", "measurement", "seen"], ["dashed", "theory", "asked (Eq. 11)"]],
         draw(plot, { result, frozen, state }) {
           const steps = Math.max(state.steps, result.until, frozen?.result.history.length ?? 0), { history } = result;
           plot.axes({ x: [0, steps], y: [0, 1], yTicks: [0, 0.25, 0.5, 0.75, 1], yFormat: (y) => `${100 * y} %`, xLabel: "step" });
@@ -1428,7 +1428,7 @@ settings("points", {
           if (frozen) plot.line(...curve(frozen.result.history, 1), "muted", { width: 2.5, alpha: 0.6 });
           const asked = history.map((row) => row[2]), now = result.asked;
           plot.line([0, ...asked.map((_, i) => i + 1), steps], [asked[0] ?? now, ...asked, now].map((x) => (Number.isNaN(x) ? -1 : x)), "theory", { width: 1.6, dash: [6, 5] });
-          plot.line(...curve(history, 1), "rectified", { width: 2.6 });
+          plot.line(...curve(history, 1), "measurement", { width: 2.6 });
         },
         say: ({ result }) => `Asked ${percent(result.asked)}, seen ${percent(result.seen)} after ${result.step} steps.`,
       },
@@ -1715,20 +1715,20 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
       },
       {
         id: "histogram", title: "Entries of z: learned over asked", uses: ["run", "axis"],
-        legend: [["block", "rectified", "learned, on test images"], ["atom", "rectified", "zeros learned"], ["line", "theory", "asked: exact density, and zeros"]],
+        legend: [["block", "measurement", "learned, on test images"], ["atom", "measurement", "zeros learned"], ["line", "theory", "asked: exact density, and zeros"]],
         draw(plot, { state, result, frozen }) {
           const { run: { final, aim, zeros }, x, density, atom } = result, log = state.axis === "log", was = frozen?.result;
           const low = Math.min(result.low, was?.low ?? 0), high = Math.max(result.high, was?.high ?? 0), margin = low === 0 ? 0.07 * high : 0;
           const bins = final.histogram?.density ?? [], peak = Math.max(zeros, atom || 0, ...bins, ...density, ...(was ? [was.run.zeros, ...(was.run.final.histogram?.density ?? [])] : []));
           const top = [0.6, 1.1, 2.2].find((top) => peak <= 0.98 * top) ?? 4;
           plot.axes({ x: [low - margin, high], y: log ? [1e-5, 10] : [0, top], log, xLabel: "entry of z", yLabel: log ? "density, or share of zeros, in powers of ten" : "density, or share of zeros" });
-          if (bins.length) plot.bars(bins, result.low, (result.high - result.low) / bins.length, "rectified", 0.45);
+          if (bins.length) plot.bars(bins, result.low, (result.high - result.low) / bins.length, "measurement", 0.45);
           if (was?.run.final.histogram) {
             const { density: had } = was.run.final.histogram, width = (was.high - was.low) / had.length;
             plot.line(had.flatMap((_, k) => [was.low + k * width, was.low + (k + 1) * width]), had.flatMap((y) => [y, y]), "muted", { width: 2, alpha: 0.8 });
           }
           plot.line(x, density, "theory", { width: 2 });
-          if (zeros > 0) plot.mass(0, zeros, "rectified");
+          if (zeros > 0) plot.mass(0, zeros, "measurement");
           const tick = 0.035 * (high - low);
           if (aim?.rectified) plot.line([-tick, tick], [atom, atom], "theory", { width: 3 });
           if (was?.run.zeros > 0) plot.line([-tick, tick], [was.run.zeros, was.run.zeros], "muted", { width: 3 });
@@ -1741,14 +1741,14 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
       },
       {
         id: "coordinates", title: "How often each coordinate is on, sorted", uses: ["run"],
-        legend: [["line", "rectified", "learned"], ["dashed", "theory", "asked of each (Eq. 11)"]],
+        legend: [["line", "measurement", "learned"], ["dashed", "theory", "asked of each (Eq. 11)"]],
         draw(plot, { result: { run }, frozen }) {
           const { active_share: shares, dead_fraction: dead } = run.final, was = frozen?.result.run.final.active_share;
           const peak = Math.max(run.asked || 0, ...(shares ?? [run.final.nonzero_fraction]), ...(was ?? [])), top = [0.05, 0.1, 0.25, 0.5].find((top) => peak < 0.95 * top) ?? 1;
           plot.axes({ x: [0, 100], y: [0, 1.05 * top], xLabel: "coordinates in %, the most active first", yLabel: "on, in % of the test images", yFormat: (y) => `${number(100 * y, 3)} %` });
           const curve = (shares) => [shares.map((_, k) => (100 * k) / (shares.length - 1)), shares];
           if (was) plot.line(...curve(was), "muted", { width: 2.5, alpha: 0.7 });
-          if (shares) { plot.area(...curve(shares), "rectified", 0.15); plot.line(...curve(shares), "rectified", { width: 3 }); }
+          if (shares) { plot.area(...curve(shares), "measurement", 0.15); plot.line(...curve(shares), "measurement", { width: 3 }); }
           if (run.asked) plot.line([0, 100], [run.asked, run.asked], "theory", { width: 1.6, dash: [6, 5] });
           plot.words(`${percent(dead)} dead`, plot.box.right - 4, plot.box.top + 4, "ink", { pixels: true, align: "right", bold: true });
           if (!shares) plot.words("not kept in this result", plot.box.right - 4, plot.box.top + 24, "soft", { pixels: true, align: "right" });
