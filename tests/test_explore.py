@@ -769,10 +769,16 @@ def test_in_jupyterlab_page_and_python_answer_each_other(tmp_path):
         driver.get(f"{address}/lab/tree/lab.ipynb")
         wait_until(lambda: find(".jp-Notebook .jp-Cell"), 120, "no notebook opened", pause=0.5)
         wait_until(lambda: find(".jp-Notebook-ExecutionIndicator[data-status='idle']"), 120, "no kernel", pause=0.5)
-        driver.find_element("xpath", "//div[contains(@class, 'MenuBar-itemLabel') and text()='Run']").click()
-        run_all = "li[data-command='runmenu:run-all']"
-        wait_until(lambda: find(run_all), message="no menu")[0].click()
-        wait_until(lambda: len(find(".rlab .rl-headline output")) == 4, 240, "the labs did not open", pause=0.5)
+
+        def opened():
+            if all("*" not in prompt.text and not prompt.text.strip("[ ]:") for prompt in find(".jp-InputPrompt")):
+                # Nothing runs: a command while the page still connects to its kernel is lost.
+                driver.find_element("xpath", "//div[contains(@class, 'MenuBar-itemLabel') and text()='Run']").click()
+                run_all = "li[data-command='runmenu:run-all']"
+                wait_until(lambda: find(run_all), message="no menu")[0].click()
+            return len(find(".rlab .rl-headline output")) == 4
+
+        wait_until(opened, 240, "the labs did not open", pause=3)
         assert find(".rl-headline output")[0].text == f"{512 * share(-1, 1):.3g}"
 
         find(".rl-handle")[0].send_keys(RIGHT * 4)
