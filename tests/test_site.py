@@ -456,7 +456,7 @@ def test_page_in_a_browser(site, browser, name):
     visit(browser, site, f"{name}.html")
     assert count(browser, "mjx-container") == count(browser, "div.math, span.math")
     assert count(browser, "mjx-merror") == 0
-    assert not re.match(r"notebooks/\d", name) or count(browser, "mjx-container") > 50
+    assert not re.match(r"notebooks/\d", name) or count(browser, "mjx-container") > 30
     try:
         for width in (360, 1280, 1920):
             resize(browser, width, 900)
@@ -472,13 +472,12 @@ def test_equations_carry_their_numbers(site, browser):
 
 
 def test_live_figures_come_to_life(site, browser):
-    """Two that move, and one that needs WebGL, which this browser has not: its picture stays."""
-    for chapter in ("03_projected_marginals", "04_rdmreg"):
-        visit(browser, site, f"notebooks/{chapter}.html")
-        wait_until(lambda: count(browser, ".live .slider-container"), message=f"{chapter}: no slider")
-        wait_until(lambda: count(browser, ".cell_output:has(.live) img[hidden]"), message="the picture stays")
-        room = "const box = document.querySelector('.cell_output:has(.live)'); return box.clientWidth - box.scrollWidth"
-        assert browser.execute_script(room) >= 0
+    """One that moves, and one that needs WebGL, which this browser has not: its picture stays."""
+    visit(browser, site, "notebooks/03_projected_marginals.html")
+    wait_until(lambda: count(browser, ".live .slider-container"), message="no slider")
+    wait_until(lambda: count(browser, ".cell_output:has(.live) img[hidden]"), message="the picture stays")
+    room = "const box = document.querySelector('.cell_output:has(.live)'); return box.clientWidth - box.scrollWidth"
+    assert browser.execute_script(room) >= 0
     visit(browser, site, "notebooks/01_lp_spheres.html")
     wait_until(lambda: browser.execute_script("return Boolean(window.Plotly)"))
     assert count(browser, ".cell_output:has(.live-figure) img:not([hidden])") == 1 and count(browser, ".live") == 0
