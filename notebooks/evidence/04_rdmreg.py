@@ -475,7 +475,7 @@ def both_ratios(z, y):
     of_loss = spread_ratio(
         lambda c: rdmreg_loss(z, y, directions=c, reduction="none").unsqueeze(1), z.shape[1], 600, generator
     )
-    return of_loss[0], spread_ratio(lambda c: gradients(z[:256], y[:256], c), z.shape[1], 80, generator)[0]
+    return of_loss[0], spread_ratio(lambda c: gradients(z[:256], y[:256], c), z.shape[1], 250, generator)[0]
 
 
 pairs = {
@@ -496,7 +496,7 @@ panel.set_yticks(range(len(pairs)), list(pairs), fontsize=9)
 panel.invert_yaxis()
 panel.set(xlabel="variance, orthonormal / independent directions")
 panel.set_title("Orthonormal directions: good for a shift, bad for a shape")
-panel.legend(loc="lower right")
+panel.legend(loc="upper right")
 show(
     figure,
     alt="Bars of the variance with orthonormal over that with independent directions. For a shift none is left, for "
@@ -796,7 +796,7 @@ for label, (color, marker) in shades.items():
                       markerfacecolor=color if kept == "relu" else "none",
                       label=f"{name}, {label}" + ", rate .01" * label.startswith("start"))  # fmt: skip
 left.axhline(SETTINGS["expected_nonzero"], color=COLORS["theory"], linestyle=":", label="target (Eq. 11)")
-left.set(xlabel="step", ylabel="non-zero fraction", ylim=(0, 1.02), title="D = 512: nobody settles at the target")
+left.set(xlabel="step", ylabel="non-zero fraction", ylim=(0, 1.02), title="D = 512: none settles at the target")
 left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=9)
 kinds = [(d, kind) for d, k in ((512, 16), (2, 1)) for kind in ("random", f"k = {k}", "axes", "quantiles")]
 for row, (d, kind) in enumerate(kinds):
@@ -829,8 +829,8 @@ show(
 # %%
 kinds = [(d, "random", name, of) for d in (512, 2) for name, of in VARIANTS.items()]
 kinds += [(d, kind, kind, BASE) for d, few in ((512, 16), (2, 1)) for kind in ("axes", f"k = {few}", "quantiles")]
-law = RectifiedGeneralizedGaussian(SETTINGS["mu"], SIGMA, SETTINGS["p"])
-ABOVE = {x: law.survival(torch.tensor(x)).item() for x in (0.01, 0.1)}
+LAW = RectifiedGeneralizedGaussian(SETTINGS["mu"], SIGMA, SETTINGS["p"])
+ABOVE = {x: LAW.survival(torch.tensor(x)).item() for x in (0.01, 0.1)}
 print(
     f"the target: non-zero {SETTINGS['expected_nonzero']:.3f}, above .01 {ABOVE[0.01]:.2f}, above .1 {ABOVE[0.1]:.2f}\n"
 )
