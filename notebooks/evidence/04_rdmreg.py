@@ -45,8 +45,9 @@
 # [costs](#What-each-loss-costs), and [why the loss is computed in float32](#Why-in-float32).
 #
 # Two conventions. A mean over random draws may differ from its prediction by `LIMIT` standard errors, and such a cell
-# prints its false-alarm rate: how often it would stop although the statement is true. The target is that of the lesson,
-# RGG with $p = 1$ and $\mu = -1$, unless a section says otherwise.
+# prints its false-alarm rate: how often it would stop although the statement is true. Limits of another kind, such as
+# "within 0.07", were set after a look at the numbers. The target is that of the lesson, RGG with $p = 1$ and $\mu =
+# -1$, unless a section says otherwise.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -159,12 +160,9 @@ a, b = z @ c.T, y @ c.T  # (B, N)
 found = torch.tensor([solver(one, other) for one, other in zip(a.T, b.T)], dtype=torch.float64)  # (N,)
 by_sorting = (a.sort(0).values - b.sort(0).values).square().mean(0)
 module = rdmreg_loss(z, y, directions=c, reduction="none")
-print(
-    f"in {len(c)} directions, relative 1e-9: solver and sorting {torch.allclose(found, by_sorting, rtol=1e-9)}, ",
-    end="",
-)
-print(f"solver and module {torch.allclose(found, module, rtol=1e-9)}")
-assert torch.allclose(found, by_sorting, rtol=1e-9) and torch.allclose(found, module, rtol=1e-9)
+agree = [torch.allclose(found, value, rtol=1e-9) for value in (by_sorting, module)]
+print(f"in {len(c)} directions, relative 1e-9: solver and sorting {agree[0]}, solver and module {agree[1]}")
+assert all(agree)
 whole = rdmreg_loss(z, y, directions=c)
 print(f"mean over the directions: solver {found.mean():.4f}, module {whole:.4f}")
 assert math.isclose(whole, found.mean(), rel_tol=1e-9)
@@ -326,11 +324,8 @@ for _ in range(200):
     rows.append([rdmreg_loss(cloud, y, directions=c).item() for cloud in (with_relu, without, start, other)])
 losses = mean_and_error(rows)[0]
 losses = losses / losses[-1]  # over that of another target sample
-print(
-    f"loss over that of a target sample: with ReLU {losses[0]:.1f}, without {losses[1]:.1f}, at the start > 10: ",
-    end="",
-)
-print(f"{losses[2] > 10}")
+print(f"loss over that of a target sample: with ReLU {losses[0]:.1f}, without {losses[1]:.1f}; ", end="")
+print(f"at the start above 10: {losses[2] > 10}")
 assert losses[1] < 1.1 * losses[0] < 1.1 and losses[2] > 10
 
 asked = 1 - TARGET.prob_active.item()
@@ -455,11 +450,8 @@ eight, eight_error = spread_ratio(lambda c: laplace_against_gauss(c).unsqueeze(1
 pair = [all_images(cloud)[::8] for cloud in (laplace((256, 2), generator), torch.randn(256, 2, generator=generator))]
 of_gradient, gradient_error = spread_ratio(lambda c: gradients(*pair, c), 2, 150, generator)
 less = of_gradient + LIMIT * gradient_error < 1
-print(
-    f"orthonormal over independent: shift {shift:.1f}; Laplace against Gauss d = 2 {plane:.1f}, d = 8 {eight:.1f}; ",
-    end="",
-)
-print(f"its gradient in d = 2 below 1: {less}")
+print(f"orthonormal over independent: shift {shift:.1f}; Laplace against Gauss d = 2 {plane:.1f}, ", end="")
+print(f"d = 8 {eight:.1f}, gradient in d = 2 below 1: {less}")
 assert shift < 1e-6 and abs(plane - 2) < LIMIT * plane_error < 0.5
 assert abs(eight - 4 / 3) < LIMIT * eight_error < eight - 1 and less
 print(false_alarms(10, 60))
@@ -561,8 +553,8 @@ print(", ".join(f"D = 512, N = {n}: {math.sqrt(n / (n + 511)):.2f}" for n in (25
 # That finitely many directions can tell distributions apart at all is a theorem. If the moments of one of the two do
 # not grow too fast (Carleman's condition, which RGG meets for $p \ge 1$), then the directions along which a
 # *different* distribution looks the same form a set of measure zero: almost every single direction tells the two
-# apart (Cuesta-Albertos, Fraiman and Ransford, 2007). What limits the loss is not the number of directions but the
-# batch: along each of them a difference has to show above the floor.
+# apart (Cuesta-Albertos, Fraiman and Ransford, 2007). In principle, then, one would do. In a batch the difference has to
+# show above the floor.
 
 # %% [markdown]
 # ## The floor
@@ -622,10 +614,7 @@ for small, large in zip(sizes, sizes[1:]):
     assert (drop > LIMIT * error)[[0, 2, 3]].all()
 assert all((means > LIMIT * errors).all() for means, errors in measured.values())
 fall = (measured[2048][0] / measured[32][0]).log() / math.log(2048 / 32)
-print(
-    f"from B = 32 to 2048 as B to the power: SIGReg {fall[0]:.1f}, RDMReg Gauss {fall[2]:.1f}, RGG {fall[3]:.1f}; ",
-    end="",
-)
+print(f"as B to the power: SIGReg {fall[0]:.1f}, RDMReg Gauss {fall[2]:.1f}, RGG {fall[3]:.1f}; ", end="")
 print(f"control: uniform {fall[1]:.1f}, mu off {fall[4]:.1f}")
 assert (fall[[0, 2, 3]] < -0.6).all() and (fall[[1, 4]] > -0.4).all()
 print(false_alarms(len(sizes), 24), "(of SIGReg's floor)")
@@ -643,10 +632,9 @@ print(false_alarms(len(sizes), 24), "(of SIGReg's floor)")
 #
 # Impostors are clouds of independent entries that are non-zero with a probability $a$ of our choice, and then Gamma
 # variables whose two parameters give every entry the mean $m$ and the second moment $q$ of the target. Of the
-# non-zero ones the mean is $m/a$ and the variance $q/a - (m/a)^2$, which is positive only for $a > m^2/q$. (At $\mu =
-# 0$ and $a =
-# 1/2$ the Gamma variable is exponential: this is the target itself.) A shadow in 512 dimensions is nearly Gaussian and
-# shows little but $m$ and $q$.
+# non-zero ones the mean is $m/a$ and the variance $q/a - (m/a)^2$, which is positive only for $a > m^2/q$. (With the
+# share of the target itself, $a = 1/2$ at $\mu = 0$, the Gamma variable is exponential: this is the target.) A shadow
+# in 512 dimensions is nearly Gaussian and shows little but $m$ and $q$.
 #
 # **Test.** In $D = 512$ the loss of the impostors over that of a target sample is 1 within `LIMIT` standard errors
 # and 0.1 for every $a$ at $\mu = 0$, and at most 1.15 at $\mu = -1$, where a shadow is a little farther from
@@ -679,11 +667,10 @@ even = RectifiedGeneralizedGaussian(0.0, SIGMA, 1.0)
 for law, shares, most in ((even, (0.3, 0.5, 1.0), 1.1), (TARGET, (0.08, 0.5, 1.0), 1.15)):
     ratio, error = relative_losses(law, shares, 512, 20)
     seen, seen_error = relative_losses(law, shares, 2, 400)
-    print(
-        f"mu = {law.loc:2g}, asked {law.prob_active:.2f}; D = 512, shares {shares}: all between 0.9 and {most} ", end=""
-    )
-    print(f"{(ratio < most).all() and ratio.min() > 0.9}; D = 2, the largest {seen.max():.1f}")
-    assert ratio.min() > 0.9 and ratio.max() < most < seen.max() - LIMIT / 2 * seen_error[seen.argmax()]
+    alike = (ratio > 0.9).all() and (ratio < most).all()
+    print(f"mu = {law.loc:2g}, asked {law.prob_active:.2f}, shares {shares}: ", end="")
+    print(f"D = 512, all between 0.9 and {most} {alike}; D = 2, the largest {seen.max():.1f}")
+    assert alike and most < seen.max() - LIMIT / 2 * seen_error[seen.argmax()]
     assert law is TARGET or ((ratio - 1).abs() < LIMIT * error).all()
 print(false_alarms(3, 20), "(mu = 0)")
 
@@ -691,9 +678,9 @@ print(false_alarms(3, 20), "(mu = 0)")
 # So a cloud *without a single zero* has almost the loss of the target. Up to what a batch of this size can resolve, the
 # number is not in the loss.
 #
-# Then what decides it? The following was measured beforehand (a bit over an hour on one core) with `python
-# notebooks/results/experiments/zeros.py` from the root of the repository. Free points with 256 rows are driven by
-# Adam against fresh samples of RGG with $p = 1$, $\mu = 0$ (Eq. 11 asks for one half). We vary
+# Then what decides it? The following was measured beforehand, in a bit over an hour on one core, with
+# `python notebooks/results/experiments/zeros.py` from the root of the repository. Free points with 256 rows are driven
+# by Adam against fresh samples of RGG with $p = 1$, $\mu = 0$ (Eq. 11 asks for one half). We vary
 #
 # - how zeros arise: from a ReLU on free parameters, or by *clamping*, that is setting negative points to zero after
 #   each step;
@@ -759,11 +746,8 @@ slow = [
 nonzero = torch.stack([final("nonzero", d=512, **of) for of in slow])  # (variants, seeds)
 losses = torch.stack([relative(d=512, **of) for of in slow])
 print(f"D = 512, {len(slow)} variants, {nonzero.shape[1]} seeds each, asked {SETTINGS['expected_nonzero']:.2f}")
-print(
-    f"non-zero from {nonzero.mean(1).min():.2f} to {nonzero.mean(1).max():.2f}, loss over that of a target sample ",
-    end="",
-)
-print(f"from {losses.mean(1).min():.2f} to {losses.mean(1).max():.2f}")
+print(f"non-zero from {nonzero.mean(1).min():.2f} to {nonzero.mean(1).max():.2f}, ", end="")
+print(f"loss over that of a target sample from {losses.mean(1).min():.2f} to {losses.mean(1).max():.2f}")
 assert nonzero.mean(1).min() < 0.36 and nonzero.mean(1).max() > 0.95 and nonzero.shape[1] >= 5
 assert losses.mean(1).max() / losses.mean(1).min() < 1.05 and losses.max() < 0.9
 spread = {d: torch.stack([final("above_0.1", d=d, **of).mean() for of in slow]) for d in (2, 512)}
@@ -831,9 +815,7 @@ kinds = [(d, "random", name, of) for d in (512, 2) for name, of in VARIANTS.item
 kinds += [(d, kind, kind, BASE) for d, few in ((512, 16), (2, 1)) for kind in ("axes", f"k = {few}", "quantiles")]
 LAW = RectifiedGeneralizedGaussian(SETTINGS["mu"], SIGMA, SETTINGS["p"])
 ABOVE = {x: LAW.survival(torch.tensor(x)).item() for x in (0.01, 0.1)}
-print(
-    f"the target: non-zero {SETTINGS['expected_nonzero']:.3f}, above .01 {ABOVE[0.01]:.2f}, above .1 {ABOVE[0.1]:.2f}\n"
-)
+print(f"the target: non-zero {SETTINGS['expected_nonzero']}, above .01 {ABOVE[0.01]:.2f}, above .1 {ABOVE[0.1]:.2f}\n")
 print(f"{'':31} ReLU {'':27} clamped\n{'':31}" + " non-zero (error)  >.01  >.1 loss " * 2)
 for d, kind, name, of in sorted(kinds, key=lambda row: -row[0]):
     print(f"D = {d:3}  {name:22}", end="")
@@ -906,7 +888,7 @@ for d, mu in ((512, 0.0), (512, MU), (2, 0.0), (2, MU)):
     g = gradient(lambda z, y=y: rdmreg_loss(z, y, 512, generator=generator), z)
     lifted = (g[z == 0] < 0).double().mean().item()
     print(f"2. D = {d:3}, mu = {mu:2g}: a step would lift {lifted:.1f} of the zeros")
-    assert (0.4 < lifted < 0.6) or d == 2
+    assert 0.4 < lifted < 0.6 if d == 512 else lifted < 0.3
 
 # %%
 for kind in ("random", "k = 16", "axes", "quantiles"):
@@ -983,11 +965,8 @@ for name, x in numbers.items():
     x = x.double()
     exact, whole, cut = sigreg_exactly(x), sigreg_quadrature(x, 12), sigreg_quadrature(x, 3)
     module, fine = sigreg_on_a_line(x), sigreg_on_a_line(x, num_knots=2000)
-    print(
-        f"{name:18} closed form {exact:.4f}, quadrature {whole:.4f}; cut at 3 {cut:.4f}, with knots {module:.4f}; ",
-        end="",
-    )
-    print(f"weight exp(-t²) {sigreg_quadrature(x, 12, power=1.0):.2f}")
+    print(f"{name:18} closed form {exact:.4f}, quadrature {whole:.4f}; ", end="")
+    print(f"cut at 3 {cut:.4f}, with knots {module:.4f}; weight exp(-t²) {sigreg_quadrature(x, 12, power=1.0):.2f}")
     assert math.isclose(exact, whole, rel_tol=1e-9) and math.isclose(fine, cut, rel_tol=1e-5)
     assert abs(module / whole - 1) < 0.03 < abs(sigreg_quadrature(x, 12, power=1.0) / whole - 1)
     assert name != "collapse" or [round(value, 4) for value in (exact, cut, module)] == [0.4089, 0.4022, 0.4020]
@@ -1017,8 +996,9 @@ print(false_alarms(3, 400))
 #
 # **Test.** Both losses are least without a shift and at scale 1. RDMReg grows as the square of the shift: the squared
 # Wasserstein distance is $(\mathbf{c}^\top\boldsymbol\delta)^2$, whose mean over directions is the square of the
-# shift per coordinate. A characteristic function is bounded, so SIGReg bends over. **Control.** The zeros: with mean
-# and variance right, half of the entries may be zero, and both losses stay below a tenth of that at collapse.
+# shift per coordinate. A characteristic function is bounded, so SIGReg bends over. The zeros are hardly seen: with
+# mean and variance right, half of the entries may be zero, and both losses stay below a tenth of that at collapse.
+# **Control.** Each loss fails the other's test: RDMReg does not bend over, SIGReg does not grow as a square.
 
 # %%
 generator = torch.Generator().manual_seed(4)
@@ -1339,7 +1319,6 @@ for size in (256, 4096):
 assert harm[4096, "float16"] > 2 * harm[4096, "float16, scaled"] and min(harm.values()) > 0.01
 with torch.autocast("cpu", torch.bfloat16):
     same = rdmreg_loss(z, y, directions=c)
-print(
-    f"the module under autocast returns what it returns without: {torch.equal(same, rdmreg_loss(z, y, directions=c))}"
-)
-assert torch.equal(same, rdmreg_loss(z, y, directions=c))
+alike = torch.equal(same, rdmreg_loss(z, y, directions=c))
+print(f"the module under autocast returns what it returns without: {alike}")
+assert alike
