@@ -34,8 +34,8 @@ def stretch(y, c, factor=10.0, hidden=True):
 
 
 def price_by_quadrature(k, d):
-    if k == d:
-        return 1.0
+    if k in (0, d):
+        return float(k == d)
     return stats.beta(k / 2, (d - k) / 2).expect(lambda w: (1 - np.sqrt(1 - w)) ** 2)
 
 
@@ -45,6 +45,14 @@ def price_by_samples(k, d):
     c = random_directions(20_000, d, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     scale = c[:, k:].norm(dim=1) if k < d else torch.zeros(20_000, dtype=torch.float64)
     return q.square().mean() * (scale - 1).square().mean()
+
+
+def price_by_simulation(k, d, size=4096, subtract=False, seed=6):
+    """RDMReg itself, of samples, with its floor; or with an independent estimate of the floor taken off."""
+    generator = torch.Generator().manual_seed(seed)
+    z, y = (torch.randn(size, d, generator=generator) for _ in range(2))
+    loss = rdmreg_loss(z * (torch.arange(d) >= k), y, 2000, generator=generator).item()
+    return loss - price_by_simulation(0, d, size, seed=7) if subtract else loss
 
 
 def floor_by_simulation(size):
@@ -134,14 +142,22 @@ ANSWERS = {
         ],
     ),
     "04.3": (
-        [price_by_quadrature, price_by_samples],
+        [
+            price_by_quadrature,
+            price_by_samples,
+            price_by_simulation,
+            functools.partial(price_by_simulation, subtract=True),
+        ],
         [
             (lambda k, d: k / d, "deviations, not variances"),
             (lambda k, d: (1 - math.sqrt(1 - k / d)) ** 2, "not the square at the mean"),
             (lambda k, d: 1 - math.sqrt(1 - k / d), "mean of its *square*"),
             (lambda k, d: (k / d) ** 2, "square of a variance's error"),
             (lambda k, d: 3 * k**2 / (4 * d**2), "with 8 of 16 coordinates dead"),
-            (lambda k, d: price_by_quadrature(k, d) + 0.023, "is more than the right loss"),
+            (lambda k, d: price_by_quadrature(k, d) + 0.023 * (k > 0), "is more than the right loss"),
+            (functools.partial(price_by_simulation, size=64), "take more samples"),
+            (lambda k, d: price_by_simulation(k, d) + 0.1 * k / d, "is more than the right loss"),
+            (lambda k, d: 2.0, "nothing to pay for"),
         ],
     ),
     "04.4": (

@@ -115,8 +115,8 @@ def choose_by_search(a):
     return np.array([sigma * np.log(2 * a), sigma])
 
 
-def fraction_by_grid(m, h=lambda a, m: a * (1 + np.log(m / a)) - a * np.log(a) - (1 - a) * np.log(1 - a)):
-    a = np.linspace(1e-4, 1 - 1e-4, 20_001)
+def fraction_by_grid(m, h=lambda a, m: a * (1 + np.log(m / a)) - a * np.log(a) - (1 - a) * np.log(1 - a), size=20_001):
+    a = np.arange(1, size + 1) / (size + 1)
     return a[np.argmax(h(a, m))]
 
 
@@ -260,7 +260,11 @@ ANSWERS = {
         ],
     ),
     "02.4": (
-        [fraction_by_grid, lambda m: torch.tensor(2 / (1 + math.sqrt(1 + 4 / m)))],
+        [
+            fraction_by_grid,
+            lambda m: fraction_by_grid(m, size=99),
+            lambda m: torch.tensor(2 / (1 + math.sqrt(1 + 4 / m))),
+        ],
         [
             (lambda m: math.e * m / (1 + math.e * m), "*non-zero* entries fixed"),
             (lambda m: min(m, 1.0), "of the coin"),

@@ -132,7 +132,7 @@ print("agrees")
 #
 # If $d$ coordinates of unit variance are linear mixtures of $k < d$ signals (dimensional collapse), the effective rank
 # $\exp(-\sum_i s_i \log s_i)$ of the centred feature matrix, where $s_i$ are its singular values divided by their sum,
-# is at most $k$. For $d$ independent coordinates it approaches $d$ as the sample grows.
+# is at most $k$. For $d$ independent coordinates of equal variance it approaches $d$ as the sample grows.
 
 
 # %% tags=["claim-S2"]
@@ -155,6 +155,10 @@ for n in (32, 512, 8192):
     ranks[n] = effective_rank(torch.randn(n, 16, generator=generator, dtype=torch.float64))
     print(f"16 independent coordinates, n = {n:4d}: effective rank {ranks[n]:.1f}")
 assert ranks[32] < ranks[512] < ranks[8192] <= 16 and ranks[8192] > 15.9
+unequal = torch.randn(8192, 16, generator=generator, dtype=torch.float64)
+unequal[:, 0] *= 5
+print(f"independent too, one of them with deviation 5: effective rank {effective_rank(unequal):.1f}")
+assert effective_rank(unequal) < 14
 
 a = signals[:, :1]
 curve = effective_rank(torch.cat([a, (a**2 - 1) / math.sqrt(2)], dim=1))

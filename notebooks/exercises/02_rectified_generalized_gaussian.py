@@ -152,8 +152,8 @@ check("02.3", choose_mu_and_sigma)
 #
 # $$h(a) = a\,H_1 + H_0(\mathrm{Bernoulli}(a))\,?$$
 #
-# Find it for any $m$. Then measure $x$ in millimetres instead of metres, $m \to 1000\,m$: what happens to your
-# "maximum-entropy" sparsity, and why?
+# Find it for any $m$ (`check` is content with 0.01). Then measure $x$ in millimetres instead of metres, $m \to
+# 1000\,m$: what happens to your "maximum-entropy" sparsity, and why?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>

@@ -21,7 +21,7 @@
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
 # at how: a formula, a solver and a simulation are equally welcome, unless one is asked for. The triangle opens a hint.
 #
-# Sections are those of [the lesson](../04_rdmreg.ipynb).
+# Each says after which part of [the lesson](../04_rdmreg.ipynb) it becomes possible.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -57,7 +57,7 @@ from checks import check
 torch.set_num_threads(1)  # tensors are small here
 
 
-# From section 10 of the lesson.
+# For exercise 04.5: the characteristic function of a shadow, from the lesson's part on one-sample losses.
 def projected_cf(c, t, mu, sigma):
     """E exp(i t c.x) for independent RGG coordinates with p = 1, mu <= 0: directions c (N, D), knots t (K,) -> (N, K)."""
     a = math.exp(mu / sigma) / 2
@@ -67,6 +67,8 @@ def projected_cf(c, t, mu, sigma):
 
 # %% [markdown] tags=["exercise"]
 # ## 04.1 · Transport by hand (5 minutes)
+#
+# *After the lesson's first part, sorting ten points.*
 #
 # *Predict, then compute.* Along one direction three features lie at 0, 3 and 1, and three target samples at 2, 0 and 5,
 # in the order in which they were drawn. On paper:
@@ -95,6 +97,8 @@ check("04.1", loss_by_hand, slope_at_3, least_after_shift)
 # %% [markdown] tags=["exercise"]
 # ## 04.2 · Directions that never change (10 minutes)
 #
+# *After the loss and the moving points.*
+#
 # *Break it, then explain.* To save time, somebody draws $N$ directions once and keeps them for the whole training, with
 # $N < D$. Find features that fool them: for any target sample `y` (B, D) and any directions `c` (N, D), a cloud whose
 # loss along `c` is zero, while along fresh directions it is about 1 or more (`check` is content with 0.8).
@@ -122,10 +126,16 @@ check("04.2", fool_directions)
 # %% [markdown] tags=["exercise"]
 # ## 04.3 · The price of a dead coordinate (20 minutes)
 #
+# *After the floor, and after what decides the number of zeros.*
+#
 # *Derive, then test.* The target is $\mathcal{N}(0, I_D)$, and so are the features, except that $k < D$ coordinates are
 # dead: always 0. What is RDMReg then, on average over the directions? Let $B$ be so large that only the laws count.
 # Guess first: with $D = 512$ and $B = 256$, where the floor is about 0.023, how many coordinates may die before their
-# price equals the floor? (`check` is content with 8 per cent, so you may average over random directions.)
+# price equals the floor?
+#
+# A formula is welcome, a mean over random directions, or a simulation of the loss itself, with a few thousand samples and
+# directions. `check` is content with 8 per cent. It also asks for $k = 0$: what a simulation returns there is its floor,
+# which `check` takes off.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -139,7 +149,7 @@ check("04.2", fool_directions)
 
 # %% tags=["stub"]
 def price_of_dead(k, D):
-    """RDMReg, a number, for features N(0, I_D) of which k coordinates are zero, against N(0, I_D), for large B."""
+    """RDMReg, a number, for features N(0, I_D) of which k < D coordinates are zero, against N(0, I_D), for large B."""
     ...
 
 
@@ -149,7 +159,9 @@ check("04.3", price_of_dead)
 # %% [markdown] tags=["exercise"]
 # ## 04.4 · The floor, exactly (20 minutes)
 #
-# *Derive, then test.* Section 4 finds that RDMReg's floor falls "roughly as $1/B$". Take the simplest case: one
+# *After the floor.*
+#
+# *Derive, then test.* RDMReg's floor falls about as $1/B$, and a little more slowly. Take the simplest case: one
 # coordinate, and features and target both exponential with mean 1 (the non-zero part of RGG at $p = 1$). What is the
 # expected loss of two samples of size $B$? Guess first: by which factor does it fall when $B$ grows from 256 to 1024?
 # (`check` is content with 6 per cent, so a simulation will do, with some 20,000 repetitions at small $B$.)
@@ -179,12 +191,15 @@ check("04.4", floor_of_exponential)
 # %% [markdown] tags=["exercise"]
 # ## 04.5 · Change the target: waves of groups (20 minutes)
 #
-# *Change the target.* Section 10 uses that the coordinates are independent. Take the target of exercise 02.6, whose
+# *After the one-sample loss for RGG.*
+#
+# *Change the target.* That loss uses that the coordinates are independent. Take the target of exercise 02.6, whose
 # zeros come in groups: coordinates $0 \dots g-1$ are active together, then $g \dots 2g-1$, and so on. Each group is
 # active with probability $a = \frac12 e^{\mu/\sigma}$, independently of the others ($p = 1$, $\mu \le 0$). In an active
 # group the values are independent exponential variables of mean $\sigma$; in the others all are zero. What is the
 # characteristic function of the shadow, $\mathbb{E}\,e^{it\,\mathbf{c}^\top\mathbf{x}}$? (Here a formula is wanted.)
-# With it, `one_sample_by_hand` becomes a loss for this target.
+# Put in place of the product, it makes the one-sample loss one for this target (`one_sample_by_hand` in [the
+# evidence](../evidence/04_rdmreg.ipynb#R8)).
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -210,8 +225,10 @@ check("04.5", waves_of_groups)
 # %% [markdown] tags=["exercise"]
 # ## 04.6 · Decide the number of zeros (open)
 #
-# Section 9 leaves the count of zeros to the optimiser: RDMReg hardly sees it, and the door of the ReLU opens one way.
-# What would *you* do?
+# *At the end of the lesson.*
+#
+# RDMReg hardly sees how many zeros there are, and leaves their number to the way that training takes: the door of the
+# ReLU opens one way. What would *you* do?
 #
 # *First step, which can be checked:* write a loss of the pre-activations $\mathbf{W}$, from which the features come as
 # $\mathbf{Z} = \mathrm{ReLU}(\mathbf{W})$, that leads to a wanted fraction of non-zero entries. The target is RGG with

@@ -89,8 +89,8 @@ def fool_directions(y, c):
 # %% [markdown] tags=["solution"]
 # Along the last vector anything may happen: a shift as long as you like, a collapse, another law. With $N \ge D$
 # directions there is no such vector, but chapter 03 (section 2) fools fixed directions by shape. Fresh directions in
-# every step leave no place to hide. They have to be fresh: the usual $N = 256$ in $D = 512$ sees half of the dimensions
-# in a single step, and all of them after two.
+# every step leave no place to hide. They have to be fresh: 256 of them in $D = 512$, as in the minimal example, see half
+# of the dimensions in a single step, and all of them after two.
 
 # %% tags=["check"]
 check("04.2", fool_directions)
@@ -112,6 +112,11 @@ def price_of_dead(k, D):
 # $D = 512$. The price grows with the square of the number of dead: half of them cost about 0.09, and some 140 cost as
 # much as the floor of a batch. So beside that floor a few dead coordinates cannot be seen, and 140 do not even double
 # the loss, since narrower shadows are also less noisy (last cell of this exercise).
+#
+# A simulation of the loss itself returns the price and its own floor. That floor is the noise of two samples. Where the
+# features' deviation along a direction is $s$ instead of 1, their half of the noise shrinks to $s^2$ of what it was, and
+# $s^2$ is $1 - k/D$ on average. So of the floor at $k = 0$ a part of $1 - k/(2D)$ is left, and this is what `check`
+# takes off. What one or two dead coordinates cost is lost in the noise of a simulation either way.
 
 # %% tags=["check"]
 check("04.3", price_of_dead)
