@@ -368,7 +368,7 @@ def test_default_sigma_is_unit_variance_before_rectification(p):
 @pytest.mark.parametrize("p", [0.25, 0.5, 1.0])
 def test_a_uniform_of_zero_gives_a_finite_sample(p, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "uniform_", lambda self, *_, **__: self.zero_())
-    monkeypatch.setattr(torch, "rand", lambda shape, generator, **options: torch.zeros(shape, **options))
+    monkeypatch.setattr(torch, "rand", lambda shape, generator=None, **options: torch.zeros(shape, **options))
     assert (sample_rgg((4,), p) < 1e4).all()
 
 

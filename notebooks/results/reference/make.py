@@ -8,6 +8,7 @@ in exact arithmetic and are exact in double precision too. What has digits witho
 computed with 40 digits. Either way a float in the file is the double nearest to the value, on every machine.
 """
 
+import datetime
 import json
 import math
 import platform
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import mpmath as mp
 
-from rlpjepa.pretrain.provenance import commit_of, today
+from rlpjepa.pretrain.provenance import commit_of
 
 B, D, V = 16, 5, 2  # samples, coordinates, views
 DIRECTIONS = [  # N = 8 rows; over 8, because the squares of a row add up to 64: each has length 1 exactly
@@ -226,7 +227,7 @@ def main():
     content["provenance"] = {
         "command": "python notebooks/results/reference/make.py",
         "commit": commit_of(__file__),
-        "date": today(),
+        "date": datetime.date.today().isoformat(),
         "versions": {"python": platform.python_version(), "mpmath": mp.__version__},
     }
     Path(__file__).with_name("rdmreg.json").write_text(as_text(content), encoding="utf-8")
