@@ -21,7 +21,7 @@
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not
 # at how: a formula, a solver and a simulation are equally welcome, unless one is asked for. The triangle opens a hint.
 #
-# Each says after which part of [the lesson](../04_rdmreg.ipynb) it becomes possible.
+# Sections are those of [the lesson](../04_rdmreg.ipynb).
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -57,7 +57,7 @@ from checks import check
 torch.set_num_threads(1)  # tensors are small here
 
 
-# For exercise 04.5: the characteristic function of a shadow, from the lesson's part on one-sample losses.
+# The product of section 11 of the lesson, for p = 1.
 def projected_cf(c, t, mu, sigma):
     """E exp(i t c.x) for independent RGG coordinates with p = 1, mu <= 0: directions c (N, D), knots t (K,) -> (N, K)."""
     a = math.exp(mu / sigma) / 2
@@ -67,8 +67,6 @@ def projected_cf(c, t, mu, sigma):
 
 # %% [markdown] tags=["exercise"]
 # ## 04.1 · Transport by hand (5 minutes)
-#
-# *After the lesson's first part, sorting ten points.*
 #
 # *Predict, then compute.* Along one direction three features lie at 0, 3 and 1, and three target samples at 2, 0 and 5,
 # in the order in which they were drawn. On paper:
@@ -97,8 +95,6 @@ check("04.1", loss_by_hand, slope_at_3, least_after_shift)
 # %% [markdown] tags=["exercise"]
 # ## 04.2 · Directions that never change (10 minutes)
 #
-# *After the loss and the moving points.*
-#
 # *Break it, then explain.* To save time, somebody draws $N$ directions once and keeps them for the whole training, with
 # $N < D$. Find features that fool them: for any target sample `y` (B, D) and any directions `c` (N, D), a cloud whose
 # loss along `c` is zero, while along fresh directions it is about 1 or more (`check` is content with 0.8).
@@ -126,16 +122,13 @@ check("04.2", fool_directions)
 # %% [markdown] tags=["exercise"]
 # ## 04.3 · The price of a dead coordinate (20 minutes)
 #
-# *After the floor, and after what decides the number of zeros.*
-#
 # *Derive, then test.* The target is $\mathcal{N}(0, I_D)$, and so are the features, except that $k < D$ coordinates are
-# dead: always 0. What is RDMReg then, on average over the directions? Let $B$ be so large that only the laws count.
+# dead: always 0. What is RDMReg then, on average over the directions? Let $B$ be so large that there is no noise.
 # Guess first: with $D = 512$ and $B = 256$, where the floor is about 0.023, how many coordinates may die before their
 # price equals the floor?
 #
-# A formula is welcome, a mean over random directions, or a simulation of the loss itself, with a few thousand samples and
-# directions. `check` is content with 8 per cent. It also asks for $k = 0$: what a simulation returns there is its floor,
-# which `check` takes off.
+# `check` is content with 8 per cent, so you may average over random directions, or simulate the loss itself with batches
+# of a few hundred. A simulation has its noise floor in it: `check` asks for $k = 0$ and takes that into account.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -159,10 +152,8 @@ check("04.3", price_of_dead)
 # %% [markdown] tags=["exercise"]
 # ## 04.4 · The floor, exactly (20 minutes)
 #
-# *After the floor.*
-#
-# *Derive, then test.* RDMReg's floor falls about as $1/B$, and a little more slowly. Take the simplest case: one
-# coordinate, and features and target both exponential with mean 1 (the non-zero part of RGG at $p = 1$). What is the
+# *Derive, then test.* In section 6 the floor falls as the batch grows. How fast? Take the simplest case: one coordinate,
+# and features and target both exponential with mean 1 (the non-zero part of RGG at $p = 1$). What is the
 # expected loss of two samples of size $B$? Guess first: by which factor does it fall when $B$ grows from 256 to 1024?
 # (`check` is content with 6 per cent, so a simulation will do, with some 20,000 repetitions at small $B$.)
 
@@ -191,21 +182,18 @@ check("04.4", floor_of_exponential)
 # %% [markdown] tags=["exercise"]
 # ## 04.5 · Change the target: waves of groups (20 minutes)
 #
-# *After the one-sample loss for RGG.*
-#
-# *Change the target.* That loss uses that the coordinates are independent. Take the target of exercise 02.6, whose
+# *Change the target.* Section 11 uses that the coordinates are independent. Take the target of exercise 02.6, whose
 # zeros come in groups: coordinates $0 \dots g-1$ are active together, then $g \dots 2g-1$, and so on. Each group is
 # active with probability $a = \frac12 e^{\mu/\sigma}$, independently of the others ($p = 1$, $\mu \le 0$). In an active
 # group the values are independent exponential variables of mean $\sigma$; in the others all are zero. What is the
 # characteristic function of the shadow, $\mathbb{E}\,e^{it\,\mathbf{c}^\top\mathbf{x}}$? (Here a formula is wanted.)
-# Put in place of the product, it makes the one-sample loss one for this target (`one_sample_by_hand` in [the
-# evidence](../evidence/04_rdmreg.ipynb#R8)).
+# With it in place of $e^{-t^2/2}$, the loss of section 10 becomes one for this target.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # Groups are independent of each other, so there is still a product, over groups. Within one group distinguish two
-# cases, as the chapter does within one coordinate: the group is zero, with probability $1 - a$, or all of its members
+# cases, as `projected_cf` does within one coordinate: the group is zero, with probability $1 - a$, or all of its members
 # are exponential. In code, `x.unflatten(1, (D // g, g))` splits the axis of the coordinates in two. At $g = 1$ you must
 # get `projected_cf` back.
 #
@@ -225,10 +213,8 @@ check("04.5", waves_of_groups)
 # %% [markdown] tags=["exercise"]
 # ## 04.6 · Decide the number of zeros (open)
 #
-# *At the end of the lesson.*
-#
-# RDMReg hardly sees how many zeros there are, and leaves their number to the way that training takes: the door of the
-# ReLU opens one way. What would *you* do?
+# In section 8 the path decides how many zeros there are: RDMReg hardly sees it, and the door of the ReLU opens one way.
+# What would *you* do?
 #
 # *First step, which can be checked:* write a loss of the pre-activations $\mathbf{W}$, from which the features come as
 # $\mathbf{Z} = \mathrm{ReLU}(\mathbf{W})$, that leads to a wanted fraction of non-zero entries. The target is RGG with
@@ -237,16 +223,16 @@ check("04.5", waves_of_groups)
 # positive, and half of them. At the end the fraction has to be right to 0.03 each time, and RDMReg at most twice what a
 # target sample has.
 #
-# *Then the open part:* does it also hold in 512 dimensions? Which other law of the features would pass your loss? And
-# in a network, would you want it?
+# *Then the open part:* does it also hold in 512 dimensions? Which other distributions of the features would pass your
+# loss? And in a network, would you want it?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # Keep `rdmreg_loss(w.relu(), y)` and add a term. It must have a gradient where a ReLU is off, so it has to look at `w`
 # *before* the ReLU. A column of `w` has the wanted fraction $a$ of positive entries exactly if its quantile at $1 - a$
-# is zero. Or say more: which law should `w` follow, so that ReLU turns it into RGG? `coordinate_loss` takes any law of
-# chapter 02, and `mu_for_l0(fraction, 1.0)` is the $\mu$ that belongs to a fraction.
+# is zero. Or say more: which distribution should `w` follow, so that ReLU turns it into RGG? `coordinate_loss` takes any
+# of chapter 02, and `mu_for_l0(fraction, 1.0)` is the $\mu$ that belongs to a fraction.
 #
 # </details>
 

@@ -72,16 +72,15 @@ def fool_directions(function):
             )
 
 
-def cost_of_dead(k, d):
-    """E (1 - √(1 - w))² for w ~ Beta(k/2, (d - k)/2), the share of k coordinates in a random direction."""
-    root = math.exp(
+def mean_deviation(k, d):
+    """E s of the deviation s = √(1 - w) of a shadow, w ~ Beta(k/2, (d - k)/2) the share of k coordinates in it."""
+    return math.exp(
         math.lgamma((d - k + 1) / 2) + math.lgamma(d / 2) - math.lgamma((d - k) / 2) - math.lgamma((d + 1) / 2)
     )
-    return 2 - k / d - 2 * root
 
 
 def floor_of(function, d):
-    """What an answer to 04.3 finds where nothing is dead: the floor of a simulation, 0 of a formula, even if it fails."""
+    """The noise floor in an answer, its value where no coordinate is dead: 0 for a formula, or where that takes no k = 0."""
     try:
         floor = number(ask(function, 0, d))
     except Exception:  # a formula may divide by k
@@ -93,15 +92,6 @@ def floor_of(function, d):
 def price_of_dead(function):
     cases = ((3, 4), (8, 16), (1, 2), (1, 16), (256, 512), (1, 512))
     values = {(k, d): number(ask(function, k, d), f"the loss with {k} of {d} dead") for k, d in cases}
-    floors = {d: floor_of(function, d) for _, d in cases}
-    for d, floor in floors.items():
-        if abs(floor) > 0.05:
-            raise Wrong(
-                f"with none of {d} coordinates dead you find {floor:.3g}: there is nothing to pay for. If that is the"
-                " floor of a simulation, take more samples."
-            )
-    # Narrower features are less noisy: of the floor F, F (1 + s²) / 2 is left at deviation s, and s² is 1 - k/d on average.
-    values = {(k, d): value - floors[d] * (1 - k / (2 * d)) for (k, d), value in values.items()}
 
     def like(rule):
         return all(near(value, rule(k / d), 0.02) for (k, d), value in values.items())
@@ -118,11 +108,14 @@ def price_of_dead(function):
             " and the mean of a square is not the square at the mean."
         )
     for (k, d), value in values.items():
-        right = cost_of_dead(k, d)
-        noise = 0.1 * abs(floors[d]) + 5e-4 if floors[d] else 0.0  # of a simulation
-        if abs(value - right) > 0.08 * right + noise:
-            size = "more" if value > right else "less"
-            hint = " (If you simulate: more samples, more directions.)" if floors[d] else ""
+        deviation = mean_deviation(k, d)
+        right = 2 - k / d - 2 * deviation  # E (1 - s)²
+        if near(value, right, 0.08):
+            continue
+        floor = floor_of(function, d)
+        right += deviation * floor  # of sorted samples (s a - b)² is, on average, (1 - s)² and s times the floor
+        if abs(value - right) > 0.08 * right + (5e-4 if floor else 0):
+            size, hint = "more" if value > right else "less", " (If you simulate, repeat more.)" if floor else ""
             raise Wrong(f"with {k} of {d} coordinates dead, {value:.3g} is {size} than the right loss.{hint}")
 
 
