@@ -1066,8 +1066,9 @@ show(
 # - **RDMReg.** Sorting breaks the tie. The sorted features all sit at one place while the sorted target is spread out,
 #   so the gradient tends to a constant that takes the points apart, wherever the cloud collapsed.
 #
-# **Test.** That part of the gradient goes as $s^1$ for the first two; **control:** as $s^0$ for RDMReg. (If a ReLU is
-# off for *every* input, none of it reaches the weights: exercise 04.6.)
+# **Test.** That part of the gradient goes as $s^1$ for the first two, and SIGReg alone has no gradient at all where all
+# features are zero. **Control:** for RDMReg it goes as $s^0$. (If a ReLU is off for *every* input, none of it reaches
+# the weights: exercise 04.6.)
 
 # %%
 generator = torch.Generator().manual_seed(16)
@@ -1085,8 +1086,9 @@ for (name, of), loss in cases.items():
     pulls = [gradient(loss, centre[of] + s * (clouds[of] - centre[of])) for s in scales]
     spread[name, of] = torch.stack([(pull - pull.mean(0)).norm() for pull in pulls])
     power = (spread[name, of][4] / spread[name, of][0]).log10() / (scales[4] / scales[0]).log10()
-    print(f"{name:10} {of:5}: near collapse as s to the power {abs(power):.1f}")
-    assert abs(power - float(name != "RDMReg")) < 0.05
+    stationary = not gradient(loss, torch.zeros(shape)).any()
+    print(f"{name:10} {of:5}: near collapse as s to the power {abs(power):.1f}; all zero, no gradient: {stationary}")
+    assert abs(power - float(name != "RDMReg")) < 0.05 and stationary == (name == "SIGReg")
 
 # %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panel = plt.subplots(figsize=(6, 3.2))
@@ -1127,9 +1129,9 @@ show(
 # under projections that the target has to be sampled. But Eq. 7 asks for a characteristic function, not for a family.
 #
 # **Test.** The product agrees with the mean of $e^{it\mathbf{c}^\top\mathbf{x}}$ over many draws, for directions that
-# mix 2,
-# 16 or 512 coordinates, at $p = 1$ by hand and at $p = 1/2$ and 2 from the module; the loss built on it is the module's.
-# **Control.** For draws whose coordinates are equal in pairs, so that they are not independent, the product fails.
+# mix 2, 16 or 512 coordinates, at $p = 1$ by hand and at $p = 1/2$ and 2 from the module; the loss built on it is the
+# module's. **Control.** For draws whose coordinates are equal in pairs, so that they are not independent, the product
+# fails.
 
 
 # %%
