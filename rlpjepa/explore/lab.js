@@ -1055,7 +1055,7 @@ settings("target", {
 
   instrument("target", {
     title: "The target",
-    lead: "Draw from a bell and set everything below zero to zero: exact zeros appear. Move μ, and choose how many.",
+    lead: "What the features of a network shall look like: draw from a bell and set everything below zero to zero. Exact zeros appear. Move μ, and choose how many.",
     pure: true,
     presets: [
       { name: "Half are zero, whatever p", set: { mu: 0 }, say: "At μ = 0 half of the bell lies below zero, so half of the entries are zero. Move p: the bell changes its shape, the share stays." },
@@ -1173,12 +1173,12 @@ settings("target", {
       {
         id: "shadow", title: "Their shadow in that direction",
         uses: ["mu", "p", "variance", "sigma", "angle", "seed", "axis"],
-        legend: [["block", "measurement", "shadows of 1000 points"], ["line", "theory", "exact density"], ["dashed", "muted", "from the axes (ridges)"], ["dotted", "muted", "from the interior"], ["atom", "theory", "mass at 0"]],
+        legend: [["block", "rectified", "shadows of 1000 points"], ["line", "theory", "exact density"], ["dashed", "muted", "from the axes (ridges)"], ["dotted", "muted", "from the interior"], ["atom", "theory", "mass at 0"]],
         draw(plot, { state, result, frozen }) {
           const { y, density, ridges, interior, bins, width, atom } = result.shadow, log = state.axis === "log";
           const reach = result.reach, peak = Math.max(...density), top = tops(Math.max(peak, ...bins));
           plot.axes({ x: [-reach, reach], y: log ? [1e-5, 10] : [0, top], log, xLabel: "c₁x₁ + c₂x₂", yLabel: "density, or mass at 0" });
-          plot.bars(bins, -reach, width, "measurement", 0.35);
+          plot.bars(bins, -reach, width, "rectified", 0.35);
           if (frozen) plot.line(frozen.result.shadow.y, frozen.result.shadow.density, "muted", { width: 2.5, alpha: 0.6 });
           plot.line(y, ridges, "muted", { width: 1.5, dash: [6, 4] });
           plot.line(y, interior, "muted", { width: 1.5, dash: [1, 4] });
@@ -1295,7 +1295,7 @@ settings("points", {
 
   instrument("points", {
     title: "Moving points",
-    lead: "Press Play. In each step RDMReg compares the points’ shadows with those of the target and pulls. Nobody tells a point to be zero.",
+    lead: "Press Play. In each step the loss, RDMReg, projects points and target on random directions, compares these shadows, and pulls. Nobody tells a point to be zero.",
     presets: [
       { name: "Twelve in a hundred non-zero", set: { mu: -1 }, say: "Press Play. Points slide onto the axes, and most of them into the corner, until as many coordinates are zero as the target asks for." },
       { name: "Half, then more", set: { mu: 0 }, say: "Press Play, and when the points have settled move μ to the left: more of them become zero. Move it back: those in the corner stay there, for below 0 the ReLU lets no gradient through." },
@@ -1667,7 +1667,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
     panels: [
       {
         id: "tradeoff", title: "Accuracy against zeros: one point, one run", wide: true, uses: ["run", "measure", "post"],
-        legend: [["dot", "laplace", "p = 1"], ["ring", "gaussian", "p = 2"], ...(others ? [["triangle", "theory", "other p"]] : []), ["cross", "muted", "without (p, μ)"], ["diamond", "measurement", "your own"], ["dashed", "muted", "the post’s points"], ["faint", "laplace", "pale: another budget"]],
+        legend: [["dot", "laplace", "p = 1"], ["ring", "gaussian", "p = 2"], ...(others ? [["triangle", "theory", "other p"]] : []), ["cross", "muted", "another target, or none"], ["diamond", "measurement", "your own"], ["dashed", "muted", "the post’s points: other runs, longer"], ["faint", "laplace", "pale: another budget"]],
         draw(plot, { state, result: { run }, frozen }) {
           const { measure } = state, all = shown(run, measure), posts = curves(run, state);
           const best = Math.max(0.1, ...all.map(({ final }) => final[measure]), ...posts.flatMap(([, { accuracy }]) => accuracy));
