@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import jupytext
+import nbformat
 import pytest
 import yaml
 
@@ -182,3 +184,16 @@ def test_citation_is_valid_yaml():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["authors"] == [{"name": "The rlpjepa authors"}]
     assert citation["version"] == PROJECT["project"]["version"]
+
+
+def test_notebooks_are_checked_behind_a_proxy_and_without_a_home(tmp_path):
+    cell = nbformat.v4.new_code_cell(
+        "import matplotlib.pyplot, urllib.request\nprint(urllib.request.proxy_bypass('localhost'))"
+    )
+    cell.execution_count, cell.outputs = 1, [nbformat.v4.new_output("stream", text="True\n")]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "one.ipynb")
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "--nbval", "--nbval-current-env", "one.ipynb"]
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith(("proxy", "dir"))}
+    strange = {"HOME": "/dev/null/home", "http_proxy": "http://127.0.0.1:9", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=kept | strange, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
