@@ -978,7 +978,7 @@ lost = [dense[key] - sparse[key] for key in ("encoder_probe", "projector_probe")
 print("full network, {:.0%} in place of {:.0%} of zeros: the probe loses ".format(*zeros[::-1]), end="")
 print("{:.3f} on the encoder's features, {:.3f} on z".format(*lost))
 
-# %% tags=["slide", "draw"] jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["slide", "draw"]
 published = json.loads((RESULTS / "published" / "tradeoff.json").read_text(encoding="utf-8"))["curves"]
 show(
     plot_tradeoff(
