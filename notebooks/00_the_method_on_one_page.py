@@ -163,7 +163,7 @@ z.sort().values, y.sort().values
 # %% [markdown]
 # Smallest to smallest, largest to largest: no other pairing has a smaller sum of squared moves. A row of features is not a
 # number, but seen along one direction it becomes one. And clouds that look the same along *every* direction are spread alike:
-# this is a theorem (Cramér and Wold). So:
+# this is a theorem (Cramér and Wold, [chapter 03](03_projected_marginals.ipynb)). So:
 #
 # 1. draw $N$ directions $c$, random vectors of length one;
 # 2. project every row of $z$ and of $y$ on each of them;
@@ -181,7 +181,7 @@ def sliced_distance(z, y, N=300):  # z and y: (B, D)
 
 # %% [markdown]
 # This is loss 2: the squared *sliced Wasserstein distance* of two samples. The authors call it RDMReg, for rectified
-# distribution matching regularization (Eq. 13). Before we train a network, we move 250 free points in the plane ($D = 2$)
+# distribution matching regularization (Eq. 13, [chapter 04](04_rdmreg.ipynb)). Before we train a network, we move 250 free points in the plane ($D = 2$)
 # along its gradient, with a ReLU.
 
 # %%
@@ -307,7 +307,8 @@ for epoch in range(12):
     print("epoch {:2}: loss 1 {:.3f}, loss 2 {:.4f}".format(epoch + 1, *torch.tensor(parts).mean(dim=0)))
 
 # %% [markdown]
-# That was the whole method. `# new` marks what the loop for free points did not have. Loss 2 ends at about three times the
+# That was the whole method ([chapter 05](05_pretraining_cifar100.ipynb) says why these views, this network and these
+# weights). `# new` marks what the loop for free points did not have. Loss 2 ends at about three times the
 # value of a perfect sample, and loss 1 at a third of that of unrelated rows.
 
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer", "nbval-ignore-output"]

@@ -184,7 +184,8 @@ print(f"by hand {gap.square().mean():.4f}, module {rdmreg_loss(z, y, directions=
 # %% [markdown]
 # (The module returns the mean over the two views. Eq. 15 of the post takes their sum, a factor of 2 in the weight.)
 #
-# > **Where this comes from.** Comparing two samples is the classical *two-sample problem*, and the Wasserstein distance is
+# > **Where this comes from.** Comparing two samples is the classical *two-sample problem* (Lehmann and Romano's textbook has
+# > a shelf of tests), and the Wasserstein distance is
 # > one answer of many: one may also compare distribution functions, or kernel means (MMD, energy distance). Looking along
 # > directions goes back to projection pursuit (Friedman and Tukey, 1974). The loss itself is the squared *sliced Wasserstein
 # > distance* (Rabin, Peyré, Delon and Bernot, 2011, who also move points along its gradient). *Max-sliced* relatives look
@@ -735,7 +736,8 @@ show(figure, alt="Both axes logarithmic: near collapse RDMReg's pull stays const
 # is off for *every* image, neither loss reaches the weights behind it.
 #
 # > **Where this comes from.** Eq. 7 is the test of [Epps and Pulley (1983)](https://doi.org/10.1093/biomet/70.3.723), and
-# > its integral is a kernel distance (MMD) with a Gaussian kernel. [LeJEPA](https://arxiv.org/abs/2511.08544) argues for
+# > its integral is a kernel distance (MMD) with a Gaussian kernel. SIGReg was the first to build on Eq. 6 of chapter 03, a
+# > distance averaged over directions. [LeJEPA](https://arxiv.org/abs/2511.08544) argues for
 # > the Gaussian target by the risk of whatever one learns from the features afterwards. It needs no teacher and no
 # > stop-gradient, and this series inherits that. [VISReg](https://arxiv.org/abs/2606.02572) reports the fading gradient on
 # > its own, and compares sorted features with the quantiles of a Gaussian.
