@@ -52,17 +52,15 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
 # %%
-import json
 import math
 
 import matplotlib.pyplot as plt
 import plotly.graph_objects as go
 import scipy.stats
 import torch
-from IPython.display import display
 
 from rlpjepa import rdmreg_loss
-from rlpjepa.figures import COLORS, STYLE, png_bytes, show
+from rlpjepa.figures import COLORS, STYLE, show, show_live
 from rlpjepa.spheres import lp_norm, sample_cone, sample_surface
 
 plt.rcParams.update(STYLE)  # how figures look
@@ -365,12 +363,7 @@ live.update_layout(
 still, ax = plt.subplots(figsize=(4, 4), subplot_kw={"projection": "3d"})
 draw_surface(ax, 0.5)
 alt = "The unit ℓp sphere for p = 0.5, a star with six spikes along the axes, as a surface that can be turned by hand."
-bundle = {
-    "application/vnd.plotly.v1+json": json.loads(live.to_json()),
-    "image/png": png_bytes(still),
-    "text/plain": alt,
-}
-display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+show_live(live, still, alt)
 
 # %% [markdown] tags=["slide"]
 # ## 3 · A random vector is a radius times a direction

@@ -49,18 +49,16 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
 # %%
-import json
 import math
 
 import matplotlib.pyplot as plt
 import numpy as np
 import plotly.graph_objects as go
 import torch
-from IPython.display import display
 from scipy import optimize, stats
 
 from rlpjepa.distributions import RectifiedGeneralizedGaussian, sample_rgg, unit_variance_scale
-from rlpjepa.figures import COLORS, STYLE, png_bytes, show
+from rlpjepa.figures import COLORS, STYLE, show, show_live
 from rlpjepa.projections import projected_characteristic_function, projected_marginal, random_directions
 
 plt.rcParams.update(STYLE)  # how figures look
@@ -704,12 +702,7 @@ right.set(xlabel="shadow", ylabel="density, or mass at 0", xlim=(-3.6, 3.6), yli
 right.legend(loc="upper left")
 alt = "Points of a rectified Gaussian in the plane with an arrow for the direction, and beside it the shadow in that direction: "
 alt += "histogram, exact density and atom. A slider turns the direction."
-bundle = {
-    "application/vnd.plotly.v1+json": json.loads(live.to_json()),
-    "image/png": png_bytes(still),
-    "text/plain": alt,
-}
-display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+show_live(live, still, alt)
 
 # %% [markdown]
 # How far is such a shadow from the nearest RGG? Left, the fit at 22.5°; right, the distance in all directions of the

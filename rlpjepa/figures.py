@@ -1,6 +1,7 @@
 """Static figures in one style for all chapters; matplotlib loads where a figure is drawn."""
 
 import io
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -52,6 +53,32 @@ def show(figure, alt):
     from IPython.display import display
 
     display({"image/png": png_bytes(figure), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def show_live(live, still, alt):
+    """Show a plotly figure in a notebook; where nobody can turn it (nbconvert, nbval), together with a picture of it.
+
+    With a picture in the same output JupyterLab would show that, until the mouse enters.
+
+    Args:
+        live: the plotly figure.
+        still: a matplotlib figure, closed afterwards.
+        alt: what is seen, for readers who cannot see it.
+    """
+    from IPython.display import display
+
+    picture = png_bytes(still)
+    bundle = {"application/vnd.plotly.v1+json": json.loads(live.to_json()), "text/plain": alt}
+    display(bundle if has_reader() else bundle | {"image/png": picture}, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def has_reader():
+    """Whether anyone can move a slider: nbconvert and nbval tell the kernel that nobody is there to type."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return True
+    return getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", True)
 
 
 def png_bytes(figure, dpi="figure"):

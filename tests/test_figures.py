@@ -2,11 +2,13 @@
 
 import math
 
+import matplotlib.pyplot as plt
+import plotly.graph_objects as go
 import pytest
 import torch
 from matplotlib.figure import Figure
 
-from rlpjepa.figures import plot_features, plot_sparsity, plot_tradeoff, plot_training
+from rlpjepa.figures import plot_features, plot_sparsity, plot_tradeoff, plot_training, show_live
 
 from .series import load_script
 
@@ -210,3 +212,13 @@ def test_front_page_shows_the_full_runs_beside_what_they_were_asked_for():
     assert [line.get_ydata()[0] for line in asked] == pytest.approx(shares)
     assert [line.get_ydata()[-1] for line in measured] == pytest.approx(shares, abs=0.06)
     assert [text.get_text() for text in figure.axes[0].texts] == ["μ = 0", "μ = −1"]
+
+
+@pytest.mark.parametrize("reader", [True, False])
+def test_live_figure_is_live_at_once_and_a_picture_where_nobody_turns_it(monkeypatch, reader):
+    """JupyterLab would show a picture in the same output until the mouse enters."""
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **_: shown.append(bundle))
+    monkeypatch.setattr("rlpjepa.figures.has_reader", lambda: reader)
+    show_live(go.Figure(), plt.figure(), "a plane")
+    assert ("image/png" in shown[0]) != reader and "application/vnd.plotly.v1+json" in shown[0]

@@ -11,6 +11,8 @@ import re
 import warnings
 from pathlib import Path
 
+from ..figures import has_reader
+
 FOLDER = Path(__file__).parent
 SCRIPT = (FOLDER / "lab.js").read_text(encoding="utf-8")
 INSTRUMENTS = {  # {instrument: {setting: its limits}}: the tables that stand in lab.js
@@ -83,19 +85,10 @@ def moving_points(**settings):
 
 
 def _open(name, settings):
-    kind = _kind(name, _has_reader())
+    kind = _kind(name, has_reader())
     if unknown := set(settings) - set(kind.class_trait_names()):
         raise TypeError(f"{name} has no setting {', '.join(sorted(unknown))}; it has {', '.join(INSTRUMENTS[name])}")
     return kind(**settings)
-
-
-def _has_reader():
-    """Whether anyone can move a slider: nbconvert and nbval tell the kernel that nobody is there to type."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return True
-    return getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", True)
 
 
 @functools.cache
