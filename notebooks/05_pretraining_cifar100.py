@@ -23,7 +23,7 @@
 #
 # **What you need.** The idea of a sliced distance (chapter 04) and Eq. 11 for the expected number of non-zero entries
 # (chapter 02); both are recalled where they are used. Rows of tables in sections 9 to 12 also name SIGReg, the
-# one-sample loss and coordinate quantiles (chapter 04, sections 1, 10 and 9). No GPU, no network and no dataset: the
+# one-sample loss and coordinate quantiles (chapter 04, sections 10 and 11). No GPU, no network and no dataset: the
 # chapter runs on images that it draws itself. Only where there is CUDA, the first cell of section 12 fetches CIFAR-100
 # and trains for 100 epochs; leave it out when you just want to read. ("The post" and "the minimal example" are those of
 # chapter 02; equations carry the post's numbers.)
@@ -947,9 +947,9 @@ show(
 # --data-dir my`.) At least one batch of training images is needed, 256 or a smaller `batch_size`. What counts is the
 # number of steps: the run of section 6 makes 276, a hundred epochs of CIFAR-100 19,500. Begin with the small network
 # and as many epochs as make some hundred steps, and look whether it beats its untrained self. Any timm network that takes
-# small images can be the backbone, by its name. For another loss, give `rlpjepa.train.train` an objective of your own. For another loop or
-# several views, take the pieces: `data.views`, `RectifiedLpJEPA`, `rdmreg_loss`, `rlpjepa.train.train_step`; chapter 04
-# ends with such a loop.
+# small images can be the backbone, by its name. For another loss, give `rlpjepa.train.train` an objective of your own. For
+# another loop or several views, take the pieces: `data.views`, `RectifiedLpJEPA`, `rdmreg_loss`,
+# `rlpjepa.train.train_step`; [the opening notebook](00_the_method_on_one_page.ipynb) has such a loop.
 
 # %% [markdown] tags=["slide"]
 # ## 14 · What zeros cost: the trade-off on CIFAR-100
