@@ -30,7 +30,7 @@ def draw_rectification(part):
     panel.set(
         xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), aspect="equal", xlabel="$z_1$", ylabel="$z_2$", title="Rectify the target …"
     )
-    panel.legend(loc="lower right", borderpad=0, handletextpad=0.1)
+    panel.legend(loc="lower right", borderpad=0.2, handletextpad=0.1, frameon=True, edgecolor="none", framealpha=0.95)
 
 
 def draw_views(part):

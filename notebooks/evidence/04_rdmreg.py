@@ -1098,7 +1098,7 @@ for (name, of), values in spread.items():
 panel.set(
     xscale="log", yscale="log", xlabel="scale s of the cloud about its centre", ylabel="pull apart, relative to s = 1"
 )
-panel.set_title("Near collapse only RDMReg still pulls apart")
+panel.set_title("One-sample pulls shrink with the cloud, RDMReg's do not")
 panel.legend()
 show(
     figure,
