@@ -139,7 +139,7 @@ def results_page():
         "*Eq. 11* what the closed form says for the target, *dead* the share of coordinates that are non-zero on fewer "
         "than 1 in 1000 test images; all in percent. Minutes are those on the clock, with the threads named below; a "
         "few runs sat through long pauses. Published tables use other probes and other budgets: compare with care "
-        "(chapter 05, section 12).",
+        "(evidence of chapter 05).",
         '<a href="lab.html#networks&measure=encoder_probe">In the lab</a> each run is drawn, beside your own.',
     ]
     for dataset, text in DATASETS.items():

@@ -27,10 +27,11 @@ def slide_show(path):
         extra_template_basedirs=[str(DOCS)],
         exclude_input=True,
         exclude_output_prompt=True,
+        embed_images=True,
         reveal_url_prefix="assets/reveal",
         reveal_theme="white",
     )
-    return exporter.from_notebook_node(notebook)[0]
+    return exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(path.parent)}})[0]
 
 
 def main(arguments=None):

@@ -704,7 +704,7 @@ def test_own_results_are_opened_with_a_button_and_compared_within_their_data(pag
 
 
 def test_a_sheet_of_images_lies_beside_the_page(page, address):
-    hash_ = "#networks&run=cifar100/rdmreg_p1_mu-3_5epochs_seed0"
+    hash_ = "#networks&run=cifar100/quarter_rdmreg_p1_mu-1_100epochs_seed0"
     driver = page(hash_)
     driver.execute_script("scrollTo(0, document.body.scrollHeight)")
     wait_until(lambda: run(driver, "return document.querySelector('.rl-below img').naturalWidth > 500"))

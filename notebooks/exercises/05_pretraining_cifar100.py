@@ -55,14 +55,14 @@ from checks import check
 # ## 05.1 · What collapse costs (5 minutes)
 #
 # *Predict, then compute.* A collapsed network gives every image, in both views, the same $z$. Take the target with
-# $p = 1$ and unit variance before rectification ($\sigma = 1/\sqrt2$), the weights 25 and 125 of section 5, and
+# $p = 1$ and unit variance before rectification ($\sigma = 1/\sqrt2$), the weights 25 and 125 of section 3, and
 # $D = 256$. What is the expected value of the objective for this network,
 #
 # 1. with $z = 0$, at $\mu = 0$,
 # 2. with the best constant $z$, at $\mu = 0$,
 # 3. with $z = 0$, at $\mu = -2$?
 #
-# On paper first. Then compare: in `notebooks/results/shapes`, the training runs of section 10 ended at an objective of
+# On paper first. Then compare: in `notebooks/results/shapes`, the training runs of section 9 ended at an objective of
 # 10.2 for $\mu = 0$ and of 0.97 for $\mu = -2$. How far from collapse is that?
 
 # %% [markdown] tags=["hint"]
@@ -117,7 +117,7 @@ check("05.2", two_ranks)
 #
 # *Change the method.* With $V$ views of each image, the invariance term becomes the mean over all $V(V-1)/2$ pairs of
 # views of their mean squared difference. Write it without going through the pairs, so that its cost grows with $V$
-# and not with $V^2$. For $V = 2$ it must be the term of section 5.
+# and not with $V^2$. For $V = 2$ it must be the term of section 3.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -141,7 +141,7 @@ check("05.3", many_views)
 # %% [markdown] tags=["exercise"]
 # ## 05.4 · Dead, or only rare? (15 minutes)
 #
-# *Derive, then test.* A coordinate is dead when it is non-zero on fewer than 1 in 1000 test images (section 11). Now
+# *Derive, then test.* A coordinate is dead when it is non-zero on fewer than 1 in 1000 test images (section 10). Now
 # take a perfect network: its features follow the target exactly. At $p = 2$ and $\mu = -3$ each coordinate is then on
 # with probability 0.00135. Which share of its coordinates will be *counted* dead on 2000 test images? Find it for any
 # probability $a$ and any number of images $n$, all images independent.
@@ -167,7 +167,7 @@ check("05.4", dead_by_chance)
 # %% [markdown] tags=["exercise"]
 # ## 05.5 · How many seeds? (15 minutes)
 #
-# *Derive, then test.* Section 11 compares single runs. The three seeds of section 9 have a kNN accuracy of 0.456, 0.455
+# *Derive, then test.* Section 8 compares single runs. Its three seeds have a kNN accuracy of 0.456, 0.455
 # and 0.409. You want to know whether two settings differ by 0.03, say. Train each of them with $n$ seeds and compare
 # the two means. If runs of both settings scatter as those given do, what is the smallest $n$ at which the standard
 # error of the difference is at most half of the difference that you look for?
@@ -198,7 +198,7 @@ check("05.5", seeds_needed)
 #
 # Let $u$, of shape $(B, D)$, be the numbers before the last ReLU, $z = \mathrm{ReLU}(u)$. A coordinate that is zero on
 # the whole batch has $u \le 0$ in all rows, and there ReLU has slope 0: neither RDMReg nor the coordinate quantiles of
-# section 11, which both look at $z$, can move it directly.
+# section 10, which both look at $z$, can move it directly.
 #
 # *First step, which can be checked:* write a penalty on $u$ that wakes such coordinates, and leaves alone each
 # coordinate that is on for some image of the batch.

@@ -144,7 +144,7 @@ def dead_by_chance(a, n):
 # %% [markdown] tags=["solution"]
 # A quarter of a perfect network's coordinates, 0.248, would be called dead; on the 10,000 test images of CIFAR-100 it
 # would be 0.135. The run at $p = 2$, $\mu = -3$ counts 0.96: most of that is real, but not all of it has to be. At
-# $p = 1$, $\mu = -2$, where $a = 0.0296$, chance accounts for nothing ($5 \cdot 10^{-25}$), so the 0.37 of section 11
+# $p = 1$, $\mu = -2$, where $a = 0.0296$, chance accounts for nothing ($5 \cdot 10^{-25}$), so the 0.37 of the evidence's run
 # is the network's own. Before a threshold is called a fact, ask what it says about a case that is right.
 
 # %% tags=["check"]
@@ -199,7 +199,7 @@ check("05.6", wake)
 
 # %% [markdown] tags=["solution"]
 # The open part. The input of ReLU is that of `model.projector[-1]`, where a hook can read it. We tried the penalty
-# above with weight 1 on the run of section 11 with $\mu = -2$ and random directions alone, for two seeds, and once at
+# above with weight 1 on the run of the evidence with $\mu = -2$ and random directions alone, for two seeds, and once at
 # $\mu = -2.6$. (`python notebooks/solutions/experiments/wake.py` does it again.)
 
 # %% tags=["solution"]
@@ -229,7 +229,7 @@ for one in json.loads((RESULTS / "experiments" / "wake.json").read_text(encoding
 # million batches at $a = 0.0296$, but every second time at $a = 0.00135$: then the penalty pushes every coordinate up.
 # It would need a memory, such as a running mean of each coordinate's share, and a limit well below $a$. What one would
 # like is the right law for each coordinate *and* no loss of accuracy. On CIFAR-100 coordinate quantiles with
-# $\alpha = 1$ come near the first and miss the second; with $\alpha = 0.1$ it is the other way round (section 12). We
+# $\alpha = 1$ come near the first and miss the second; with $\alpha = 0.1$ it is the other way round. We
 # do not know of a way to both.
 #
 # </details>
