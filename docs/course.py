@@ -17,7 +17,10 @@ from series import NOTEBOOKS, all_names
 
 TAG = re.compile(r"\\tag\{(\d+)\}|\\text\{\(Eq\. (\d+)\)\}")  # how the notebooks number an equation
 SECTION = re.compile(r"^(?:## )?(\d+) · ", re.MULTILINE)  # ... and a section
-IN_WORDS = {"Eq. 14": "05 § 5", "Eq. 15": "05 § 5"}  # equations of the post that no cell writes down
+IN_WORDS = {"Eq. 14": "05 § 3", "Eq. 15": "05 § 3"}  # equations of the post that no cell writes down
+
+# Cells of which a part is folded, and myst-nb's tag for it; a click opens it.
+FOLDED = {"install": "hide-input", "setup": "hide-input", "draw": "hide-input", "answer": "hide-output"}
 
 # "Eq. 8", "Eq. 8 and 9", "Eq. 8, 9 and 10", "Eq. 13 to 15"; "claim T2", "claims T2 and T4", "(S3)"; "chapter 02",
 # "chapter 02, section 4", "02 § 4".
@@ -71,7 +74,7 @@ def find_anchors(notebooks):
 
 
 def read_notebook(text):
-    """A notebook as the site shows it: claims with anchors, figures with alt text, live figures."""
+    """A notebook as the site shows it: claims with anchors, figures with alt text, live figures, folded cells."""
     notebook = nbformat.reads(text, as_version=4)
     notebook.metadata.pop("widgets", None)  # they need a kernel
     cells = []
@@ -82,6 +85,8 @@ def read_notebook(text):
         ]
         if cell.cell_type == "code":
             cell = show_outputs(cell)
+            tags = cell.metadata.get("tags", [])
+            cell.metadata["tags"] = tags + [FOLDED[tag] for tag in tags if tag in FOLDED]
         cells.append(cell)
         if cell.cell_type == "code" and (opened := re.search(r"explore\.(target|moving_points)\(", cell.source)):
             name = opened[1].removeprefix("moving_")

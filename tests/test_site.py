@@ -166,6 +166,16 @@ def test_chapter_shows_every_cell(site, chapter):
 
 
 @chapters
+def test_drawing_code_and_answers_are_folded(site, chapter):
+    cells = [tags(cell) for cell in CHAPTERS[chapter]["cells"] if cell["cell_type"] == "code"]
+    shown = site.chapter(chapter).select("div.cell")
+    assert len(shown) == len(cells)
+    for those, cell in zip(cells, shown):
+        assert bool(cell.select("details .cell_input")) == bool({"install", "setup", "draw"} & set(those))
+        assert bool(cell.select("details .cell_output")) == ("answer" in those)
+
+
+@chapters
 def test_figures_are_those_of_the_notebook(site, chapter):
     images = site.chapter(chapter).find_all("img")
     page = (site.folder / "notebooks" / chapter).parent
