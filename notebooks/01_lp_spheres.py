@@ -105,8 +105,9 @@ for panel, p, title in zip(panels, (2, 1, 0.5), ("p = 2: round", "p = 1: corners
     u = unit_surface(p, n=49)
     colors = plt.colormaps["cividis"](lp_norm(u, 2).clamp(max=1).numpy())
     panel.plot_surface(*u.movedim(-1, 0).numpy(), facecolors=colors, rstride=1, cstride=1, antialiased=False)
-    panel.set(title=title, xticks=(-1, 0, 1), yticks=(-1, 0, 1), zticks=(-1, 0, 1))
+    panel.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1), zticks=(-1, 0, 1))
     panel.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), zlim=(-1.1, 1.1))
+    panel.set_title(title, y=0.96)
     panel.set_xlabel("$u_1$", labelpad=-7)
     panel.set_ylabel("$u_2$", labelpad=-7)
     panel.zaxis.set_rotate_label(False)
@@ -154,7 +155,7 @@ show_live(
 
 # %% tags=["key", "slide"]
 def train(loss, x, steps=400):  # x: (B, 2)
-    network = nn.Sequential(nn.Linear(2, 64), nn.Tanh(), nn.Linear(64, 2))
+    network = nn.Sequential(nn.Linear(2, 50), nn.Tanh(), nn.Linear(50, 2))
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(steps):
         views = x + 0.3 * torch.randn(2, *x.shape)  # two of every point, (2, B, 2)
@@ -170,7 +171,7 @@ def agree(z):  # two views, (2, B, 2)
 
 # %%
 torch.manual_seed(6)
-x = 4 * torch.rand(512, 2) - 2
+x = 4 * torch.rand(400, 2) - 2
 alone = train(agree, x)
 print(f"standard deviation of the features: {alone.std():.3f}")
 
@@ -190,7 +191,7 @@ print(f"standard deviation of the features: {alone.std():.3f}")
 
 # %% tags=["key", "slide"]
 def agree_and_spread(z):
-    y = torch.randn(512, 2)  # new: samples of the target, here two independent Gaussians of variance 1
+    y = torch.randn(z.shape[1:])  # new: samples of the target, here two independent Gaussians of variance 1
     return agree(z) + 5 * rdmreg_loss(z, y, 32)  # new
 
 
@@ -202,7 +203,7 @@ print(f"standard deviation of the features: {spread.std():.1f}")
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.8), sharex=True, sharey=True)
 for panel, cloud, title in zip(
-    panels, (x, alone, spread), ("512 inputs", "Agreement alone: one point", "With a target: spread")
+    panels, (x, alone, spread), ("400 inputs", "Agreement alone: one point", "With a target: spread")
 ):
     panel.scatter(*(cloud - cloud.mean(0)).T, c=x[:, 0], cmap="cividis", s=8)
     panel.set(title=title, xlabel="feature 1, centred", aspect="equal", xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
@@ -216,23 +217,24 @@ panels[2].add_patch(
 panels[2].legend(loc="lower center", fontsize=8)
 show(
     figure,
-    alt="Three scatter plots: 512 inputs that fill a square; their features after training on agreement alone, one dot; "
+    alt="Three scatter plots: 400 inputs that fill a square; their features after training on agreement alone, one dot; "
     "and after training with a Gaussian target, a cloud as wide as the target.",
 )
 
 # %% [markdown]
 # The colour is the first coordinate of the input. On the right it still changes gradually: near inputs have near features.
 #
-# Equation 2 *allows* collapse and does not force it. The evidence has a network that escapes. ✓ [S1](evidence/01_lp_spheres.ipynb#S1)
+# Equation 2 *allows* collapse and does not force it. In the evidence we meet a network that escapes. ✓
+# [S1](evidence/01_lp_spheres.ipynb#S1)
 #
-# > **Why not compare densities?** To match $P_\mathbf{z}$ and $Q$ one could estimate both densities. In many dimensions this
-# > fails, because the number of samples that it takes grows exponentially with $d$: the *curse of dimensionality*.
+# > **Why not compare densities?** To match $P_\mathbf{z}$ and $Q$ we could estimate both densities. In many dimensions this
+# > fails, because the number of samples that we need grows exponentially with $d$: the *curse of dimensionality*.
 # > [Chapter 03](03_projected_marginals.ipynb) shows the way around it.
 
-# %% [markdown] tags=["slide"]
+# %% [markdown]
 # ## 2 · Features can also repeat each other
 #
-# There is a quieter collapse. Each feature varies, but they all say the same: *dimensional collapse*. To see it, let $Z$ of
+# There is a quieter collapse. Each feature varies, but they repeat each other: *dimensional collapse*. How can we see it? Let $Z$ of
 # shape $(n, d)$ hold the features of $n$ inputs, with the mean of each column taken off. Its singular values say how much $Z$
 # varies in $d$ perpendicular directions. Divide them by their sum to get shares $s_1, \dots, s_d$. Then
 #
@@ -259,11 +261,12 @@ print(f"2 features, a and a²: effective rank {effective_rank(torch.cat([a, (a**
 
 # %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panels = plt.subplots(1, 2, figsize=(8.5, 2.4), sharey=True)
-for panel, (name, z) in zip(panels, sixteen.items()):
+for panel, z in zip(panels, sixteen.values()):
     s = torch.linalg.svdvals(z - z.mean(0))
     panel.bar(range(1, 17), s / s.sum(), color=COLORS["measurement"])
-    panel.set(title=name.capitalize(), xlabel="direction", xticks=(1, 4, 8, 12, 16))
-panels[0].set_ylabel("share $s_i$")
+    panel.set(xlabel="direction", xticks=(1, 4, 8, 12, 16))
+panels[0].set(title="Independent: all 16 directions count", ylabel="share $s_i$")
+panels[1].set_title("Mixed from 3 signals: three count")
 show(
     figure,
     alt="Shares of 16 singular values: all nearly equal for independent features, three large ones and 13 zeros for mixed.",
@@ -275,8 +278,8 @@ show(
 #
 # Now [exercise 01.1](exercises/01_lp_spheres.ipynb), five minutes.
 #
-# So a target is needed, with independent entries. Which one? That is a question of shapes. The densities of our candidates
-# depend on $\mathbf{z}$ through a norm alone, so they are constant on the spheres of that norm.
+# So we need a target, with independent entries. Which one? That is a question of shapes. The densities of our candidates depend
+# on $\mathbf{z}$ through a norm alone, so they are constant on the spheres of that norm.
 
 # %% [markdown] tags=["slide"]
 # ## 3 · The smaller p, the sharper the corners
@@ -329,26 +332,39 @@ show(
 #
 # Below 1 the "norm" is only a *quasi-norm*, since the triangle inequality fails. Now 01.2, ten minutes: how badly?
 #
-# (The module's `lp_norm` computes the same, also where single powers are too large or too small for a float.)
+# From here on we use the module's `lp_norm`. It computes the same, also where single powers are too large or too small for a
+# float.
 
 # %% [markdown] tags=["slide"]
 # ## 4 · A growing ball touches a line with its corner
 #
 # Back to the balloon. Suppose we know one equation about two unknown numbers. Its solutions form a line. Which solution is the
-# smallest? Grow the ball until it touches the line.
+# smallest? We grow the ball until it touches the line.
+
+
+# %%
+def touch(a, p):  # the solution of a·x = 1 with the smallest ℓp norm
+    x1 = torch.linspace(-2, 2, 4001)
+    line = torch.stack([x1, (1 - a[0] * x1) / a[1]], dim=1)  # solutions of the equation, (4001, 2)
+    return line[lp_norm(line, p).argmin()]
+
+
+a = torch.tensor([0.6, 1.0])
+for p in (2, 1, 0.5):
+    print(f"p = {p}: touches at", *[f"{entry:.2f}" for entry in touch(a, p)])
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.5), sharex=True, sharey=True)
-t = torch.linspace(-3, 3, 6001)
-line = torch.stack([t, 1 - 0.6 * t], dim=1)  # 0.6 x₁ + x₂ = 1
+t = torch.linspace(-3, 3, 2)
+line = torch.stack([t, (1 - a[0] * t) / a[1]], dim=1)
 titles = ("p = 2: touches where it is nearest", "p = 1: touches with a corner", "p = ½: touches with a spike")
 for panel, p, title in zip(panels, (2, 1, 0.5), titles):
-    sizes = lp_norm(line, p)
-    touch, radius = line[sizes.argmin()], sizes.min()
+    point = touch(a, p)
+    radius = lp_norm(point, p)
     panel.plot(*line.T, color=COLORS["theory"], linewidth=1)
     for part in (0.4, 0.7, 1):
         panel.plot(*(part * radius * unit_curve(p)).T, color=LOOKS[p][0], alpha=part, linewidth=1 + part)
-    panel.plot(*touch, "o", color=COLORS["measurement"])
+    panel.plot(*point, "o", color=COLORS["measurement"])
     panel.set(title=title, xlabel="$x_1$", aspect="equal", xlim=(-1.3, 1.9), ylim=(-1.3, 1.7))
     panel.title.set_fontsize(10)
 panels[0].set_ylabel("$x_2$")
@@ -359,9 +375,13 @@ show(
 )
 
 # %% [markdown]
-# The round ball touches wherever the line comes nearest, and both entries are non-zero. The diamond touches with a corner, and
-# there *one entry is exactly zero*. It fails only for a line that runs along one of its sides. The star always touches with a
-# spike. So the shape of the ball decides where the smallest solution lies, and the corners lie where zeros are.
+# The round ball touches where the line comes nearest, and there both entries are non-zero, unless the line is parallel to an
+# axis. The diamond touches with a corner, and at a corner *one entry is exactly zero*. It fails only for a line that runs along one
+# of its sides. The star always touches with a spike.
+#
+# In space it is the same. The ball touches a wall anywhere. The octahedron touches with a corner, unless the wall leans just so.
+# The star touches with the tip of a spike, where two entries of three are zero. So the shape of the ball decides where the smallest
+# solution lies, and the corners lie where the zeros are.
 #
 # > **Why do we want zeros at all?** A code of natural images that is *asked* to be sparse finds filters like those of cells in the
 # > visual cortex (Olshausen and Field, 1996). Firing costs energy, and an energy budget of the brain predicts that at most 15 %
@@ -376,12 +396,11 @@ show(
 # of $m$ random equations, $A\mathbf{x} = \mathbf{b}$ with $A$ of shape $(m, 64)$. With fewer than 64 equations there are
 # infinitely many solutions. We would like the one with the fewest non-zeros:
 #
-# - **$\lVert\mathbf{x}\rVert_0$ is too hard.** No shortcut is known that always works: the problem is NP-hard (Natarajan, 1995).
-#   To try all places for eight non-zeros means
-#   `math.comb(64, 8)` attempts, more than four billion.
-# - **$\lVert\mathbf{x}\rVert_1$ is its convex stand-in.** A convex function has no false minima, so a search cannot get stuck.
-# - **$\lVert\mathbf{x}\rVert_p$ with $p < 1$ is nearer still**, but not convex. A search may end in a false minimum (Chartrand,
-#   2007, shows how well it works all the same).
+# - **$\lVert\mathbf{x}\rVert_0$ is too hard.** No shortcut is known that always works: the problem is NP-hard (Natarajan, 1995). To
+#   try all places for eight non-zeros we would need `math.comb(64, 8)` attempts, more than four billion.
+# - **$\lVert\mathbf{x}\rVert_1$ is its convex surrogate.** A convex function has no false minima, so a search cannot get stuck.
+# - **$\lVert\mathbf{x}\rVert_p$ with $p < 1$ is nearer to counting**, but not convex. A search may end in a false minimum. It works
+#   surprisingly well all the same (Chartrand, 2007).
 #
 # How do we minimise such a norm? By least squares, again and again. Write $|x_i|^p = x_i^2 / |x_i|^{2-p}$. If we knew the
 # denominators, this would be plain least squares. So we
@@ -417,8 +436,8 @@ def found(m, p, trials=100):
 
 
 # %% [markdown]
-# **Your guess.** We have 32 equations for 64 unknowns, half as many as we should need. In what share of 100 trials is the solution of smallest ℓ1 norm the
-# hidden vector?
+# **Your guess.** We have 32 equations for 64 unknowns, half as many as we should need. In what share of 100 trials is the solution
+# of smallest ℓ1 norm the hidden vector?
 
 # %%
 guess = None  # a share, between 0 and 1
@@ -445,11 +464,12 @@ show(
 )
 
 # %% [markdown]
-# The round norm needs all 64 equations. The diamond usually does with half as many, and the star with fewer still. This is *compressed
-# sensing*. The evidence checks our loop [against linear programming](evidence/01_lp_spheres.ipynb#Hidden-vectors), and finds that
-# from 16 equations on, what the star misses is the loop's fault: it ends in a false minimum.
+# The round norm needs all 64 equations. The diamond usually does with half as many, and the star with fewer still. This is
+# *compressed sensing*. In the evidence we check our loop [against linear
+# programming](evidence/01_lp_spheres.ipynb#Hidden-vectors), and find that from 16 equations on, what the star misses is the fault of
+# the loop: it ended in a false minimum.
 #
-# Keep in mind what came out sparse here: the *solution of a minimisation*. We come back to that in section 10.
+# Keep in mind what came out sparse here: the *solution of a minimisation*. We come back to that in section 12.
 
 # %% [markdown] tags=["slide"]
 # ## 6 · A random vector is a radius times a direction
@@ -462,18 +482,18 @@ show(
 # Suppose that the density of $\mathbf{z}$ depends on $\lVert\mathbf{z}\rVert_p$ alone. Then *radius and direction are
 # independent*. To see why, look at all points whose direction lies in some piece of the sphere. They fill a cone. Cut the cone
 # by two spheres, and blow it all up by a factor $t$: every volume grows by $t^d$. So the cone has the same share of each thin
-# shell, however large the shell. And on a thin shell the density is constant.
+# shell, however large the shell. And on a thin shell the density is as good as constant.
 
 # %%
 torch.manual_seed(3)
 z = Exponential(1.0).sample((100_000, 2)) * (2 * torch.randint(2, (100_000, 2)) - 1)  # density ∝ exp(-‖z‖₁)
-near_axis = z.abs().amax(dim=1) > 4 * z.abs().amin(dim=1)  # directions within some angle of an axis
+near_axis = z.abs().amax(dim=1) > 4 * z.abs().amin(dim=1)  # a piece of the sphere: directions near an axis
 for p in (1, 2):
     r = lp_norm(z, p)
     shell = torch.bucketize(r, r.quantile(torch.tensor([0.25, 0.5, 0.75])))  # four shells, from the inside out
     print(f"shells of p = {p}:", *[f"{near_axis[shell == k].float().mean():.2f}" for k in range(4)])
 
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+# %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panels = plt.subplots(1, 2, figsize=(8.6, 4), sharex=True, sharey=True)
 for panel, p, title in zip(panels, (1, 2), ("p = 1: the same share in each shell", "p = 2: more and more")):
     shown, near = z[:2500], near_axis[:2500]
@@ -494,8 +514,13 @@ show(
 # This cloud is made for $p = 1$. Measured with its own norm, the share near an axis is the same in every shell. With the wrong
 # norm it is not. ([The whole argument](evidence/01_lp_spheres.ipynb#Why-radius-and-direction-are-independent))
 #
-# So all such distributions have the same directions. They differ only in how far out the points are. How far is that? The
-# density of a Gaussian is largest at the origin, so its points should be there. Take 512 independent entries of variance 1:
+# So for one $p$, all such distributions spread their directions alike. They differ only in how far out the points are.
+
+# %% [markdown] tags=["slide"]
+# ## 7 · In many dimensions a Gaussian cloud is a shell
+#
+# How far out are they? The density of a Gaussian is largest at the origin, so we might look for its points there. Take 512
+# independent entries of variance 1:
 
 # %%
 torch.manual_seed(5)
@@ -540,7 +565,7 @@ show(
 # is what contrastive learning asks of its features (*uniformity*: Wang and Isola, 2020). ✓ [T1](evidence/01_lp_spheres.ipynb#T1)
 
 # %% [markdown] tags=["slide"]
-# ## 7 · Laplace covers the diamond evenly
+# ## 8 · Laplace covers the diamond evenly
 #
 # A uniform direction does not prefer the axes. To prefer them, let each entry follow a Laplace distribution of scale $\sigma$:
 #
@@ -572,7 +597,7 @@ for name, z in (("Laplace", draw_laplace((20_000, 3))), ("Gaussian", torch.randn
     corners = [(u[:, i] > 0.5).float().mean() for i in range(3)]
     print(f"{name:8}  corners", *[f"{share:.2f}" for share in corners], f" middle {1 - sum(corners):.2f}")
 
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+# %% jupyter={"source_hidden": true} tags=["draw"]
 generator = torch.Generator().manual_seed(4)
 size = -torch.log1p(-torch.rand(3000, 3, generator=generator))
 clouds = (
@@ -597,10 +622,10 @@ show(
 )
 
 # %% [markdown]
-# So Laplace vectors come nearer to the corners, which lie on the axes. ✓ [T3](evidence/01_lp_spheres.ipynb#T3)
+# So the Laplace distribution reaches into the corners, which lie on the axes, and the Gaussian avoids them. ✓ [T3](evidence/01_lp_spheres.ipynb#T3)
 
 # %% [markdown] tags=["slide"]
-# ## 8 · One sampler draws for every p
+# ## 9 · One sampler draws for every p
 #
 # Gauss belongs to $p = 2$, Laplace to $p = 1$. Any other $p > 0$ has its distribution too, the *generalized Gaussian*
 # $\mathcal{GN}_p(\mu, \sigma)$ with location $\mu$, scale $\sigma$ and density
@@ -625,7 +650,7 @@ def draw_sphere(n, d, p):
     return z / lp_norm(z, p, keepdim=True)  # new: on the unit ℓp sphere, (n, d)
 
 
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+# %% jupyter={"source_hidden": true} tags=["draw"]
 torch.manual_seed(8)
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, sharey=True)
 for panel, p in zip(panels, (2, 1, 0.5)):
@@ -644,6 +669,9 @@ show(
 # %% [markdown]
 # The line holds half of the points. The sum of the sizes gives the radius at once: $\lVert\mathbf{z}\rVert_p^p$ follows the
 # Gamma distribution of shape $d/p$ and scale $p\,\sigma^p$. Now 01.3, fifteen minutes: the mean radius.
+
+# %% [markdown]
+# ## 10 · The smaller p, the nearer the directions come to the axes
 #
 # And the direction? By section 6 a piece of the sphere weighs as much as the part of the unit ball that lies under it. This is
 # called the *cone measure*. ✓ [T7](evidence/01_lp_spheres.ipynb#T7)
@@ -653,7 +681,7 @@ show(
 # [evidence](evidence/01_lp_spheres.ipynb#Cone-measure-and-surface-measure) shows by how much. ✓
 # [T8](evidence/01_lp_spheres.ipynb#T8). Now 01.6, an open question: is this still so in many dimensions?
 #
-# How near do the directions come to the axes in 512 dimensions? Take the energy $\sum_i u_i^2$ of a direction, and ask which
+# And yet, how near do they come to the axes in 512 dimensions? Take the energy $\sum_i u_i^2$ of a direction, and ask which
 # share of it sits in the largest entry.
 
 # %%
@@ -681,11 +709,14 @@ panel.minorticks_off()
 panel.legend()
 show(
     figure,
-    alt="The largest entry's share of the energy in 512 dimensions falls from about a fifth at p = 1/4 as p grows.",
+    alt="The largest entry's share of the energy in 512 dimensions falls from about .3 at p = 1/4 as p grows.",
 )
 
+# %% [markdown]
+# With $p = \tfrac14$ one entry of 512 holds more than a quarter of the energy. Even the Gaussian is not shared out equally.
+
 # %% [markdown] tags=["slide"]
-# ## 9 · Each is the most spread out, given its own norm
+# ## 11 · Each is the most spread out, given its own norm
 #
 # We wanted a target that is spread out. The measure of spread is the *differential entropy* $h = -\int f \log f$, in *nats*. Fix
 # the mean of $\lVert\mathbf{z}\rVert_p^p$. Then the entropy is largest for independent $\mathcal{GN}_p$ entries. The proof has
@@ -695,7 +726,7 @@ show(
 # $$h(g) - h(f) = -\int f \log g + \int f \log f = \int f \log\frac{f}{g} \ge 0 .$$
 #
 # The last integral is the Kullback–Leibler divergence, which is never negative. So no distribution with this mean is more spread
-# out, and none has exactly as much.
+# out.
 #
 # Let us compare one entry of each shape $q$, all scaled to the same $\mathbb{E}|z|^p$. Both the entropy and the mean have
 # formulas:
@@ -736,7 +767,7 @@ show(
 # $\lVert\mathbf{z}\rVert_2$ itself fixed, a Gaussian is beaten. Now 01.4, twenty minutes: fix whatever you like.
 
 # %% [markdown] tags=["slide"]
-# ## 10 · A prior makes zeros, a target does not
+# ## 12 · A prior makes zeros, a target does not
 #
 # Laplace distributions are famous for zeros. The reason comes from regression. Let $w$ be an unknown weight, $\hat w$ its
 # least-squares value, which has Gaussian noise of variance $s^2$, and $\pi(w)$ a *prior*: the density from which we think $w$ is
@@ -788,7 +819,7 @@ show(
 # $p = \tfrac12$ the weight jumps from zero, and large weights are kept almost whole. It is the corner once more: zeros come from
 # the kink of $|w|^p$ at $w = 0$. ✓ [T5](evidence/01_lp_spheres.ipynb#T5). Now 01.5, twenty minutes: lasso and ridge at once.
 #
-# So the post argues: if a Laplace *prior* makes zeros, then a Laplace *target* should make sparse features.
+# The post draws a parallel: as a Laplace *prior* makes weights sparse, a Laplace *target* should make features sparse.
 #
 # **Your guess.** Draw a million entries with $p = 1$. What share of them is exactly zero? And with $p = \tfrac14$?
 
@@ -810,11 +841,12 @@ print(f"p = 1/4: {(draw_gn((1_000_000,), p=0.25) == 0).double().mean():.3f}")
 
 # %%
 features = torch.relu(-1 + entries)  # μ = -1
-print(f"share that is not zero: {features.count_nonzero() / len(features):.3f}")
+exact = 0.5 * math.exp(-(2**0.5))
+print(f"share that is not zero: {features.count_nonzero() / len(features):.3f}, by Eq. 11 {exact:.3f}")
 
 # %% [markdown]
 # All the others are exactly zero. That is the *rectified* generalized Gaussian with $\mu = -1$.
-# [Chapter 02](02_rectified_generalized_gaussian.ipynb) is about it.
+# [Chapter 02](02_rectified_generalized_gaussian.ipynb) is about it, and derives Eq. 11.
 
 # %% [markdown] tags=["slide"]
 # ## In three sentences

@@ -143,7 +143,7 @@ check("01.2", break_triangle)
 # ## 01.3 · The mean radius (15 minutes)
 #
 # *Derive, then test.* Let $\mathbf{z}$ have $d$ independent coordinates $\mathcal{GN}_p(0, \sigma)$ and let
-# $r = \lVert\mathbf{z}\rVert_p$. Section 8 gives the distribution of $r^p$, and with it $\mathbb{E}\,r^p = d\,\sigma^p$. What is
+# $r = \lVert\mathbf{z}\rVert_p$. Section 9 gives the distribution of $r^p$, and with it $\mathbb{E}\,r^p = d\,\sigma^p$. What is
 # $\mathbb{E}\,r$? Your function should also work at $d = 1000$. Compare with the mean radius of draws from `sample_gn`.
 
 # %% [markdown] tags=["hint"]
@@ -167,7 +167,7 @@ check("01.3", mean_radius)
 # %% [markdown] tags=["exercise"]
 # ## 01.4 · Most spread out, under any constraint (20 minutes)
 #
-# *Derive, then test.* Section 9 fixes the mean of $|z|^p$ and finds $\mathcal{GN}_p$, the Gaussian for $p = 2$. Fix the
+# *Derive, then test.* Section 11 fixes the mean of $|z|^p$ and finds $\mathcal{GN}_p$, the Gaussian for $p = 2$. Fix the
 # mean of any function $\varphi(z)$ at a value $v$ instead. Which density on an interval has the largest entropy? Write
 # it as a function of three things: the values of $\varphi$ on a fine grid, $v$, and the grid. ($v$ will be less than
 # the mean of $\varphi$ under the uniform distribution, and more than the smallest $\varphi$.)
@@ -175,7 +175,7 @@ check("01.3", mean_radius)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
-# The proof in section 9 works for every density $g$ whose logarithm is a constant minus $\lambda\,\varphi(z)$. Two
+# The proof in section 11 works for every density $g$ whose logarithm is a constant minus $\lambda\,\varphi(z)$. Two
 # numbers are left to choose. The constant makes the integral 1 (on the grid, a sum times a step). For $\lambda > 0$:
 # when it grows, the mean of $\varphi$ falls, so bisection finds it.
 #
@@ -194,7 +194,7 @@ check("01.4", most_spread)
 # %% [markdown] tags=["exercise"]
 # ## 01.5 · Lasso and ridge at once (20 minutes)
 #
-# *Change the prior.* Section 10 finds the posterior mode of a weight under a Laplace prior and under a Gaussian one.
+# *Change the prior.* Section 12 finds the posterior mode of a weight under a Laplace prior and under a Gaussian one.
 # Take both: a prior proportional to $\exp\bigl(-|w|/b - w^2/(2\tau^2)\bigr)$, known as the *elastic net*. With Gaussian
 # noise of variance $s^2$ and the least-squares value $\hat{w}$, what is the posterior mode? Is it exactly zero
 # anywhere, and what does it take off far out?
