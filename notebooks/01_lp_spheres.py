@@ -344,7 +344,7 @@ show(
 
 # %%
 def touch(a, p):  # the solution of a·x = 1 with the smallest ℓp norm
-    x1 = torch.linspace(-2, 2, 4001)
+    x1 = torch.arange(-2000, 2001) / 1000
     line = torch.stack([x1, (1 - a[0] * x1) / a[1]], dim=1)  # solutions of the equation, (4001, 2)
     return line[lp_norm(line, p).argmin()]
 

@@ -97,7 +97,7 @@ def unit_curve(p, n=2001):
 # differ in their second coordinate only. Then the loss depends on the second column of $W$ alone. That one goes to zero, and the
 # first is never touched.
 #
-# **Test.** The experiment of the lesson, in float64, with a target of variance 1; and a linear map. **Controls.** With a target
+# **Test.** An experiment like that of the lesson, with a target of variance 1; and a linear map. **Controls.** With a target
 # of variance 4 the variances are not near 1. And the linear map that is shown the views above does not collapse: it is the
 # network that escapes.
 
@@ -139,8 +139,11 @@ def train(target_weight, noise, width=64, steps=400, target_scale=1.0):
 
 
 # %% tags=["claim-S1"]
-constant = torch.full((2, 512, 2), 0.3)  # what a constant network makes of 512 points in two views
-assert (constant[0] - constant[1]).square().mean() == 0
+generator = torch.Generator().manual_seed(1)
+network, views = make_network(generator), torch.randn(2, 512, 2, dtype=torch.float64, generator=generator)
+assert (network(views[0]) - network(views[1])).square().mean() > 0.01
+network[-1].weight.data.zero_()  # now it maps every point to its bias
+assert (network(views[0]) - network(views[1])).square().mean() == 0 and network(views).abs().min() > 0
 
 x, z_before, z_alone = train(target_weight=0, noise=0.3)
 _, _, z_target = train(target_weight=5, noise=0.3)
@@ -316,6 +319,11 @@ for m in (12, 16, 20, 24):
     size, wanted = (x.abs().sqrt().sum(dim=(1, 2)) for x in (end, hidden))
     missed = error(end, hidden) > 0.05
     print(f"m = {m}: missed {missed.sum()} of 100, {(missed & (size > wanted)).sum()} of them in a false minimum")
+    assert m == 12 or (size > wanted)[missed].all()
+
+# %% [markdown]
+# From 16 equations on, every miss is a false minimum: the hidden vector is smaller than what the loop found. At 12 equations many
+# ends are smaller than the hidden vector, so there even a perfect search would not find it.
 
 # %% [markdown]
 # ## Why radius and direction are independent
@@ -384,7 +392,7 @@ for d in (2, 64, 512, 4096):
     u = z.double() / r[:, None]  # (n, d)
     radii[d] = r
     radius_tests.append(p_value(r, scipy.stats.chi(d)))
-    for direction in (torch.eye(d)[0], torch.ones(d) / d**0.5):  # its square is distributed alike for each
+    for direction in (torch.eye(d)[0], torch.ones(d) / d**0.5):  # the squared cosine is distributed alike for each
         cosine = u @ direction.double()
         uniform_tests.append(p_value(cosine**2, scipy.stats.beta(1 / 2, (d - 1) / 2)))
         independence_tests.append(p_value_of_independence(r, cosine))
