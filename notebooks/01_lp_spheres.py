@@ -413,15 +413,16 @@ show(
 
 # %% tags=["key", "slide"]
 def smallest(A, b, p, steps=110):  # (..., m, d), (..., m, 1)
-    w = torch.ones_like(A[..., :1, :])  # the denominators, (..., 1, d)
+    v = torch.ones_like(A[..., :1, :])  # the denominators, (..., 1, d)
     for step in range(steps):
-        x = (w * A).mT @ torch.linalg.solve((w * A) @ A.mT, b)  # smallest Σ x²/w with Ax = b, (..., d, 1)
-        w = (x.mT.square() + 0.8**step) ** (1 - p / 2)
+        x = (v * A).mT @ torch.linalg.solve((v * A) @ A.mT, b)  # smallest Σ x²/v with Ax = b, (..., d, 1)
+        v = (x.mT.square() + 0.8**step) ** (1 - p / 2)
     return x
 
 
 # %% [markdown]
-# This is *iteratively reweighted least squares* (Chartrand and Yin, 2008). At $p = 2$ it is done after one step.
+# The line for $\mathbf{x}$ is the formula $V A^\top (A V A^\top)^{-1} \mathbf{b}$, with the denominators on the diagonal of $V$. All
+# this is *iteratively reweighted least squares* (Chartrand and Yin, 2008). At $p = 2$ it is done after one step.
 
 
 # %%
@@ -625,17 +626,23 @@ show(
 # So the Laplace distribution reaches into the corners, which lie on the axes, and the Gaussian avoids them. ✓ [T3](evidence/01_lp_spheres.ipynb#T3)
 
 # %% [markdown] tags=["slide"]
-# ## 9 · One sampler draws for every p
+# ## 9 · Independent entries leave one choice for every p
 #
-# Gauss belongs to $p = 2$, Laplace to $p = 1$. Any other $p > 0$ has its distribution too, the *generalized Gaussian*
-# $\mathcal{GN}_p(\mu, \sigma)$ with location $\mu$, scale $\sigma$ and density
+# Gauss belongs to $p = 2$, Laplace to $p = 1$. What belongs to any other $p > 0$? We want two things at once. Entries should be
+# independent, so the logarithms of their densities add up. And the density of the vector should depend on $\sum_i |z_i|^p$ alone.
+# So we need
+#
+# $$\sum_{i} \log f(z_i) = F\Bigl(\sum_{i} |z_i|^p\Bigr)$$
+#
+# for some function $F$. Only linear functions turn sums into sums, so $\log f(z)$ is a constant minus a multiple of $|z|^p$. There
+# is no other choice. This is the *generalized Gaussian* $\mathcal{GN}_p(\mu, \sigma)$, here with a location $\mu$ and a scale
+# $\sigma$:
 #
 # $$f(z) = \underbrace{\frac{p^{1-1/p}}{2\sigma\,\Gamma(1/p)}}_{\text{makes the integral 1}}
 #   \exp\Bigl(-\frac{|z-\mu|^p}{p\,\sigma^p}\Bigr) .$$
 #
-# Take $d$ independent entries with $\mu = 0$. The exponents add up to $\lVert\mathbf{z}\rVert_p^p / (p\,\sigma^p)$, so the
-# density of the vector depends on its ℓp norm alone. We draw a size and a sign as before. Only the size changes: put $g =
-# |z|^p / (p\,\sigma^p)$ into the density, and $g$ follows a Gamma distribution of shape $1/p$.
+# To draw from it we draw a size and a sign as before. Only the size changes: put $g = |z|^p / (p\,\sigma^p)$ into the density with
+# $\mu = 0$, and $g$ follows a Gamma distribution of shape $1/p$.
 
 
 # %% tags=["key", "slide"]
@@ -667,7 +674,7 @@ show(
 )
 
 # %% [markdown]
-# The line holds half of the points. The sum of the sizes gives the radius at once: $\lVert\mathbf{z}\rVert_p^p$ follows the
+# The line holds half of the points. Gamma variables add up, and so we know the radius at once: $\lVert\mathbf{z}\rVert_p^p$ follows the
 # Gamma distribution of shape $d/p$ and scale $p\,\sigma^p$. Now 01.3, fifteen minutes: the mean radius.
 
 # %% [markdown]

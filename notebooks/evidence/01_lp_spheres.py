@@ -484,7 +484,13 @@ print(f"agrees ({false_alarms(radius_tests + direction_tests)})")
 # %% [markdown]
 # ## A sampler for any p
 #
-# The lesson draws a size as $(p\,G_{1/p})^{1/p}$ with a Gamma variable $G_{1/p}$ of shape $1/p$. For large $p$ such a variable is
+# **Why this density.** Let the entries be independent with a continuous, positive density $f$, and let the density of the vector
+# depend on its ℓp norm alone. For two entries, with $g(s)$ the value of $\log f$ at $|z|^p = s$, this says $g(s) + g(t) = F(s + t)$
+# for all $s, t \ge 0$. Put $t = 0$: $F(s) = g(s) + g(0)$. So $g - g(0)$ turns sums into sums, and a continuous function that does
+# is linear. Hence $\log f(z) = g(0) - \lambda |z|^p$, with $\lambda > 0$ or the integral would not be finite. At $p = 2$ this is
+# how Herschel and Maxwell came to the Gaussian.
+#
+# **How to draw from it.** The lesson draws a size as $(p\,G_{1/p})^{1/p}$ with a Gamma variable $G_{1/p}$ of shape $1/p$. For large $p$ such a variable is
 # often too small for a float. The module does better: $G_{1/p}$ is distributed as $G\,U^p$, with $G$ of shape $1 + 1/p$ and $U$
 # uniform on $(0, 1)$, independent, since both have the moments $\Gamma(1/p + k)/\Gamma(1/p)$. So the size is $U\,(p\,G)^{1/p}$, and
 # a uniform variable on $(-1, 1)$ in place of $U$ brings the sign as well:
