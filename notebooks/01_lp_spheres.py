@@ -623,7 +623,7 @@ show(
 )
 
 # %% [markdown]
-# So the Laplace distribution reaches into the corners, which lie on the axes, and the Gaussian avoids them. ✓ [T3](evidence/01_lp_spheres.ipynb#T3)
+# So the Laplace distribution reaches into the corners, which lie on the axes, and the Gaussian gets there less often. ✓ [T3](evidence/01_lp_spheres.ipynb#T3)
 
 # %% [markdown] tags=["slide"]
 # ## 9 · Independent entries leave one choice for every p
@@ -680,15 +680,15 @@ show(
 # %% [markdown]
 # ## 10 · The smaller p, the nearer the directions come to the axes
 #
-# And the direction? By section 6 a piece of the sphere weighs as much as the part of the unit ball that lies under it. This is
-# called the *cone measure*. ✓ [T7](evidence/01_lp_spheres.ipynb#T7)
+# How do vectors of $\mathcal{GN}_p$ entries spread their directions over the sphere? By section 6 a piece weighs as much as the
+# part of the unit ball that lies under it. This is called the *cone measure*. ✓ [T7](evidence/01_lp_spheres.ipynb#T7)
 #
-# For $p = 1$ and $p = 2$ the cone measure of a piece is its share of the area. For other $p$ it is not: at $p = \tfrac12$ a
+# For $p = 1$ and $p = 2$ the cone measure of a piece is its share of the area. For other finite $p$ it is not: at $p = \tfrac12$ a
 # spike has much surface and hardly any volume under it, so its tip is visited less often than its area suggests. The
 # [evidence](evidence/01_lp_spheres.ipynb#Cone-measure-and-surface-measure) shows by how much. ✓
 # [T8](evidence/01_lp_spheres.ipynb#T8). Now 01.6, an open question: is this still so in many dimensions?
 #
-# And yet, how near do they come to the axes in 512 dimensions? Take the energy $\sum_i u_i^2$ of a direction, and ask which
+# And yet the smaller $p$ is, the nearer the directions come to the axes. How near, in 512 dimensions? Take the energy $\sum_i u_i^2$ of a direction, and ask which
 # share of it sits in the largest entry.
 
 # %%
