@@ -15,24 +15,10 @@
 # ---
 
 # %% [markdown] tags=["slide"]
-# # 01 · ℓp spheres
+# # 01 · ℓp spheres: shapes that lean on the axes
 #
-# **What you will be able to do.** Say why self-supervised learning needs a target distribution; picture the unit ℓp
-# sphere for any $p$ and draw points from it; take a random vector apart into a radius and a direction and name the law
-# of each; say which distribution is the most spread out under which constraint, and what a Laplace law has to do with
-# the zeros of the lasso, and what not.
-#
-# **What you need.** Vectors and norms, densities and expectations, and tensors in PyTorch. No GPU, no dataset.
-#
-# **Time.** About 50 minutes; the cells take less than a minute on two CPU cores. When you are short of time, read
-# sections 1, 3 and 6, which the other chapters build on, with the definitions at the head of section 2 and the density
-# of section 5, and look at the figures of the rest. The [exercises](exercises/01_lp_spheres.ipynb) take more than an
-# hour together, the first of them five minutes.
-#
-# The series follows the blog post *Rectified LpJEPA* by Yilun Kuang; equations carry its numbers. Where a cell ends in
-# "agrees", it has checked the statement above it and would have stopped the notebook otherwise.
-#
-# A line such as "✓ T12" is a link: there, in the evidence, a cell tests that claim and stops when it is false.
+# **In one sentence.** The smaller $p$ is, the more the unit ℓp sphere leans on the axes: corners become spikes, and a vector
+# near a tip has one large entry and many small ones.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -51,719 +37,841 @@ if not (importlib.util.find_spec("rlpjepa") and here):
     os.chdir("series/notebooks")
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "..[colab]"], check=True)
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["setup"]
+# Imports, the look of the figures, and the points of the spheres that the figures draw.
 import math
 
 import matplotlib.pyplot as plt
 import plotly.graph_objects as go
 import scipy.stats
 import torch
+from torch import nn
+from torch.distributions import Exponential, Gamma
 
-from rlpjepa import rdmreg_loss
-from rlpjepa.figures import COLORS, STYLE, show, show_live
-from rlpjepa.spheres import lp_norm, sample_cone, sample_surface
+from rlpjepa import rdmreg_loss, unit_variance_scale
+from rlpjepa.figures import COLORS, STYLE, compare, show, show_live
+from rlpjepa.spheres import lp_norm
 
-plt.rcParams.update(STYLE)  # how figures look
-torch.set_num_threads(1)  # for tensors as small as these, waiting for a second thread costs more than it saves
-
-# %% [markdown] tags=["slide"]
-# ## 1 · Why a target at all
-#
-# A network $f_\theta$ with weights $\theta$ turns an input $\mathbf{x}$ into a vector of $d$ features:
-#
-# $$\mathbf{z} = f_\theta(\mathbf{x}) \in \mathbb{R}^d. \tag{1}$$
-#
-# There are no labels. Instead, each input is shown to the network twice, as two *views* $\mathbf{x}$ and $\mathbf{x}'$
-# that differ in what should not matter (for photographs: another crop, other colours), and the features of the two,
-# $\mathbf{z}$ and $\mathbf{z}' = f_\theta(\mathbf{x}')$, should agree (*invariance*):
-#
-# $$\min_\theta\; \mathbb{E}\,\lVert \mathbf{z} - \mathbf{z}' \rVert_2 , \tag{2}$$
-#
-# where the mean $\mathbb{E}$ runs over inputs and their views, and $\lVert\cdot\rVert_2$ is the Euclidean length.
-#
-# A constant network agrees with itself perfectly, whatever it is shown, and is useless. This is called *complete
-# collapse*. The cure that this series is about adds a second term: the distribution of the features, $P_\mathbf{z}$,
-# should be near a target distribution $Q$ that is chosen to be spread out,
-#
-# $$\min_\theta\; \mathbb{E}\,\lVert \mathbf{z} - \mathbf{z}' \rVert_2
-#   + \mathcal{L}(P_{\mathbf{z}} \Vert Q) + \mathcal{L}(P_{\mathbf{z}'} \Vert Q), \tag{3}$$
-#
-# where $\mathcal{L}$ is a distance between distributions through which gradients flow.
-#
-# Here is the smallest experiment that shows both. An input is a point of the plane, a view is that point with noise
-# added, and the network is small. Following the authors' minimal example, the first term is the mean of the *squared*
-# differences. For the second we borrow `rdmreg_loss` from chapter 04, where it is built; for now it is a number that is
-# small when two sets of points look alike from all sides. One call on both views stands for the two terms
-# $\mathcal{L}$, and gets a weight, here 5, that Eq. 3 leaves out. The target $Q = \mathcal{N}(0, I_2)$ has two
-# independent Gaussian coordinates of mean 0 and variance 1.
-
-
-# %%
-def make_network(generator, width=64):
-    """A small network f_θ from the plane to the plane, (..., 2) -> (..., 2); a linear map when width is None."""
-    if width is None:
-        layers = [torch.nn.Linear(2, 2, bias=False)]
-    else:
-        layers = [torch.nn.Linear(2, width), torch.nn.Tanh(), torch.nn.Linear(width, 2)]
-    network = torch.nn.Sequential(*layers)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5, generator=generator)
-    return network.double()
-
-
-def train(target_weight, noise, width=64, steps=400):
-    """Train on Eq. 2 (target_weight = 0) or Eq. 3; returns inputs (512, 2) and two sets of features (512, 2).
-
-    The features are those of the inputs before training, and of one view of each input after it.
-    """
-    generator = torch.Generator().manual_seed(6)
-    network = make_network(generator, width)
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
-    x = 4 * torch.rand(512, 2, dtype=torch.float64, generator=generator) - 2
-    before = network(x).detach()
-    for _ in range(steps):
-        views = x + noise * torch.randn(2, 512, 2, dtype=torch.float64, generator=generator)  # two of every point
-        z = network(views)  # (2, 512, 2)
-        loss = (z[0] - z[1]).square().mean()
-        if target_weight:
-            target = torch.randn(512, 2, dtype=torch.float64, generator=generator)
-            loss = loss + target_weight * rdmreg_loss(z, target, num_projections=32, generator=generator)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return x, before, z[0].detach()
-
-
-# %% [markdown]
-# **Prediction.** On Eq. 2 alone the features shrink to a point. With the target they spread until each coordinate has
-# about the target's variance, which is 1. And a caution: Eq. 2 allows collapse, it does not force it. Take a linear map
-# $f(\mathbf{x}) = W\mathbf{x}$ with a matrix $W$ of shape $(2, 2)$ and views that differ in their second coordinate
-# only. Then the loss depends on the second column of $W$ alone: that one goes to zero, and the first is never touched.
-#
-# ✓ [S1](evidence/01_lp_spheres.ipynb#S1)
-
-# %%
-x, z_before, z_alone = train(target_weight=0, noise=0.3)
-_, _, z_target = train(target_weight=5, noise=0.3)
-
-# %% tags=["slide"]
-fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharex=True, sharey=True)
-panels = {"before training": z_before, "invariance alone (Eq. 2)": z_alone, "with a target (Eq. 3)": z_target}
-for ax, (title, z) in zip(axes, panels.items()):
-    ax.scatter(*(z - z.mean(0)).T, c=x[:, 0], cmap="cividis", s=9)
-    ax.set(title=title, xlabel="feature $z_1$, centred", aspect="equal", xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
-axes[0].set_ylabel("feature $z_2$, centred")
-holds = f"holds {1 - math.exp(-2):.0%} of the target"
-axes[2].add_patch(plt.Circle((0, 0), 2, fill=False, color=COLORS["theory"], linestyle="--", linewidth=1, label=holds))
-axes[2].legend(loc="lower center", fontsize=8)
-show(
-    fig,
-    alt="Three scatter plots of 512 two-dimensional features: a slanted patch before training, a single dot after "
-    "training on invariance alone, and a cloud of unit variance after training with a Gaussian target.",
-)
-
-# %% [markdown]
-# *Features of the same 512 points on the same scale (after training, of one noisy view of each), coloured by the first
-# coordinate of the point (from dark blue to yellow). Left: a network that has not been trained. Middle: trained for
-# agreement alone, all points have nearly the same features. Right: with the target, the cloud is about as wide as the
-# target (dashed circle). It is not as round: so short a training matches the spread, and not every detail. Its colours
-# still change gradually: near inputs have near features.*
-#
-# ### A quieter collapse
-#
-# Features can also collapse halfway: they vary, but the coordinates repeat each other. This is *dimensional collapse*.
-# Let $Z$ be the feature matrix, of shape $(n, d)$, with the mean of each column taken off. Its singular values measure
-# how much it varies in $d$ perpendicular directions. Divide them by their sum to get shares $s_1, \dots, s_d$; then
-#
-# $$\text{effective rank} = \exp\Bigl(-\sum_i s_i \log s_i\Bigr)$$
-#
-# is the number of directions that count: $d$ if all shares are equal, 1 if there is one direction only.
-#
-# **Prediction.** Sixteen coordinates mixed from three signals have an effective rank of at most 3, though each
-# coordinate alone looks fine. Sixteen independent coordinates approach 16 as $n$ grows.
-#
-# ✓ [S2](evidence/01_lp_spheres.ipynb#S2)
-
-
-# %%
-def effective_rank(z):
-    shares = torch.linalg.svdvals(z - z.mean(0))
-    shares = shares / shares.sum()
-    return torch.special.entr(shares).sum().exp().item()  # entr(s) = -s log s
-
-
-generator = torch.Generator().manual_seed(2)
-signals = torch.randn(4096, 3, generator=generator, dtype=torch.float64)  # (n, k)
-mixed = signals @ torch.randn(3, 16, generator=generator, dtype=torch.float64)  # (n, d)
-mixed = mixed / mixed.std(0)
-rank = effective_rank(mixed)
-print(f"16 coordinates of variance 1, mixed from 3 signals: effective rank {rank:.1f}")
-
-a = signals[:, :1]
-curve = effective_rank(torch.cat([a, (a**2 - 1) / math.sqrt(2)], dim=1))
-print(f"the two coordinates a and (a² - 1)/√2: effective rank {curve:.1f}, though one determines the other")
-
-# %% [markdown] tags=["slide"]
-# The line about $a$ and $(a^2 - 1)/\sqrt2$ is a warning: the effective rank sees linear redundancy only. A target whose
-# coordinates are *independent* rules out the other kind too.
-#
-# So a target is needed, and to choose one is to choose a geometry: the density of each of the three candidates here,
-# Gaussian, Laplace and the family that contains both, depends on $\mathbf{z}$ through one norm alone, so that it is
-# constant on the spheres of that norm. The rest of this chapter is about these shapes.
-#
-# ## 2 · Unit ℓp spheres
-#
-# For $p > 0$ the ℓp norm of a vector $\mathbf{x} \in \mathbb{R}^d$ is
-#
-# $$\lVert\mathbf{x}\rVert_p = \Bigl(\sum_{i=1}^d |x_i|^p\Bigr)^{1/p}, \qquad
-#   \lVert\mathbf{x}\rVert_\infty = \max_i |x_i| .$$
-#
-# For $p < 1$ the triangle inequality fails, and one says *quasi-norm*. In code the formula is one line. The function
-# `lp_norm` of `rlpjepa`, from here on *the module*, gives the same numbers, and also works where single powers become
-# too large or too small for a float.
-
-# %%
-small = torch.full((4096,), 1e-6)
-by_hand = (small**8).sum() ** (1 / 8)
-exact = 1e-6 * 4096 ** (1 / 8)
-print(f"4096 entries of 10⁻⁶, p = 8: by hand {by_hand:.0f}, lp_norm {lp_norm(small, 8):.3e}, exact {exact:.3e}")
-
-# %% [markdown]
-# The unit ℓp sphere is the set of all $\mathbf{u}$ with $\lVert\mathbf{u}\rVert_p = 1$. Any vector but zero lands on it
-# when divided by its own norm.
-#
-# **Prediction.** At $p = 2$ the sphere is round, at $p = 1$ it has corners on the axes. Below 1 it bends inwards: the
-# corners become spikes, and the point on the diagonal moves towards the origin. To measure a corner, step back from the
-# tip $(1, 0)$ by $h$ along the axis, take the two points of the sphere with $u_1 = 1 - h$, and measure the angle
-# between them as seen from the tip. As $h$ falls, this angle stays what it is at a corner, grows to 180° where the
-# sphere is round, and falls to 0 at a spike.
-
-
-# %%
-def unit_curve(p, n=2001):
-    """(n, 2) points of the unit ℓp sphere in the plane, from (0, 1) to (1, 0)."""
-    t = torch.linspace(0, 1, n, dtype=torch.float64)
-    points = torch.stack([t, 1 - t], dim=1) ** max(1, 1 / p)  # the power places more points near a spike
-    return points / lp_norm(points, p, keepdim=True)
-
-
-for p in (2, 1, 0.75, 0.5, 0.25):
-    diagonal = torch.ones(2, dtype=torch.float64) / lp_norm(torch.ones(2, dtype=torch.float64), p)
-    length = lp_norm(diagonal, 2).item()  # in any dimension d it is d^(1/2 - 1/p)
-    assert abs(length - 2 ** (1 / 2 - 1 / p)) < 1e-12
-    wide, narrow = (2 * math.degrees(math.atan((1 - (1 - h) ** p) ** (1 / p) / h)) for h in (0.1, 0.01))
-    print(
-        f"p = {p:<4}  diagonal at distance {length:.2f}, corner angle {wide:.3g}° for h = 0.1, {narrow:.3g}° for 0.01"
-    )
-    assert (p < 1) == (narrow < 0.99 * wide)
-print("agrees")
-
-# %% tags=["slide"]
-looks = {
+torch.set_num_threads(1)  # the tensors are small: more threads would wait for each other
+plt.rcParams.update(STYLE)
+LOOKS = {  # colour and line for each p
     2: (COLORS["gaussian"], "--"),
     1: (COLORS["laplace"], "-"),
-    0.75: (COLORS["theory"], "--"),
+    0.75: (COLORS["muted"], "-"),
     0.5: ("#CC79A7", "-."),
     0.25: (COLORS["theory"], ":"),
 }
-fig, ax = plt.subplots(figsize=(6.6, 4.8))
-for p, (color, line) in looks.items():
-    u = unit_curve(p)
-    for sign in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        ax.plot(*(u * torch.tensor(sign)).T, line, color=color, label=f"p = {p}" if sign == (1, 1) else None)
-ax.set(xlabel="$u_1$", ylabel="$u_2$", aspect="equal", title="Unit ℓp spheres in the plane")
-ax.set(xticks=(-1, -0.5, 0, 0.5, 1), yticks=(-1, -0.5, 0, 0.5, 1))
-ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-show(
-    fig,
-    alt="Five nested curves around the origin: a circle for p = 2, a diamond for p = 1, and for p = 0.75, 0.5 and 0.25 "
-    "stars with four ever thinner spikes along the axes.",
-)
-
-# %% [markdown]
-# *All five curves meet on the axes; between the axes they fall towards the origin as $p$ falls. At $p = 1$ the corners
-# are right angles, and for $p < 1$ the angle of a corner shrinks the nearer one looks to its tip. At $p = 0.25$ the
-# sphere is almost a cross.*
-#
-# The same in three dimensions, first as still pictures.
 
 
-# %% tags=["slide"]
-def unit_surface(p, n=57):
+def unit_curve(p, n=401):
+    """(4n, 2) points of the unit ℓp sphere in the plane, all the way around."""
+    t = torch.linspace(0, 1, n)
+    points = torch.stack([t, 1 - t], dim=1) ** max(1, 1 / p)  # the power places more points near a spike
+    quarter = points / lp_norm(points, p, keepdim=True)
+    right = torch.cat([quarter, quarter.flip(0) * torch.tensor([1, -1])])
+    return torch.cat([right, right.flip(0) * torch.tensor([-1, 1])])
+
+
+def unit_surface(p, n):
     """(n, n, 3) points of the unit ℓp sphere in space, on a grid of angles that reaches the tips of all spikes."""
-    polar, azimuth = torch.meshgrid(
-        torch.linspace(1e-3, math.pi - 1e-3, n, dtype=torch.float64),  # at 0 and π facets would have no area
-        torch.linspace(0, 2 * math.pi, n, dtype=torch.float64),
-        indexing="ij",
+    polar, azimuth = torch.linspace(1e-3, math.pi - 1e-3, n)[:, None], torch.linspace(0, 2 * math.pi, n)
+    direction = torch.stack(
+        [polar.sin() * azimuth.cos(), polar.sin() * azimuth.sin(), polar.cos().expand(n, n)], dim=-1
     )
-    direction = torch.stack([polar.sin() * azimuth.cos(), polar.sin() * azimuth.sin(), polar.cos()], dim=-1)
     points = direction.sign() * direction.abs() ** max(1, 2 / p)
     return points / lp_norm(points, p, keepdim=True)
 
 
-def draw_surface(ax, p):
-    u = unit_surface(p)
-    colors = plt.colormaps["cividis"](lp_norm(u, 2).clamp(max=1).numpy())
-    ax.plot_surface(*u.movedim(-1, 0).numpy(), facecolors=colors, rstride=1, cstride=1, antialiased=False)
-    limits = (-1.2, 1.2)  # wider than the sphere, so that the tick labels of two axes do not meet in a corner
-    ax.set(title=f"p = {p}", xlim=limits, ylim=limits, zlim=limits, box_aspect=(1, 1, 1))
-    ax.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1), zticks=(-1, 0, 1))
-    ax.set_xlabel("$u_1$", labelpad=-6)
-    ax.set_ylabel("$u_2$", labelpad=-6)
-    ax.zaxis.set_rotate_label(False)
-    ax.set_zlabel("$u_3$", labelpad=-8, rotation=0)
-    ax.view_init(elev=22, azim=33)
-    ax.tick_params(labelsize=8, pad=-3)
-
-
-fig = plt.figure(figsize=(9, 6.2))
-fig.get_layout_engine().set(rect=(0.03, 0, 0.97, 1))  # room for the labels on the left
-for number, p in enumerate((4, 2, 1, 0.75, 0.5, 0.25), start=1):
-    draw_surface(fig.add_subplot(2, 3, number, projection="3d"), p)
-colorbar = fig.colorbar(plt.cm.ScalarMappable(cmap="cividis"), ax=fig.axes, shrink=0.5, pad=0.06)
-colorbar.ax.set_title("distance from\nthe origin", fontsize=10, pad=10)
-colorbar.set_ticks([0, 0.5, 1], labels=["0", "0.5", "1 or more"])
-show(
-    fig,
-    alt="Six surfaces in space: a rounded cube for p = 4, a ball for p = 2, an octahedron for p = 1, and for p = 0.75, "
-    "0.5 and 0.25 stars whose six spikes along the axes become thinner and whose faces sink to the origin.",
-)
-
-# %% [markdown]
-# *Unit ℓp spheres in space; the colour is the distance from the origin, shaded by a light from one side (compare hues,
-# not brightness; printed in grey, only the shapes can be seen). As $p$ falls the faces sink and only the six spikes
-# stay far out: a point there has one large coordinate and two small ones.*
-#
-# And the same surfaces, without $p = 4$, to turn by hand: drag to turn, choose $p$ with the buttons below. Where the
-# notebook is shown as a page that cannot move, a still picture stands in its place.
-
-# %% tags=["nbval-ignore-output"]
-values = (2, 1, 0.75, 0.5, 0.25)
+# %% jupyter={"source_hidden": true} tags=["draw", "slide", "nbval-ignore-output"]
+values = (2, 1, 0.5, 0.25)
 live = go.Figure()
 for p in values:
-    u = unit_surface(p, n=41).float().numpy().round(3)
-    distance = lp_norm(unit_surface(p, n=41), 2).float().numpy().round(3)
+    u = unit_surface(p, n=33)
     live.add_surface(
-        x=u[..., 0], y=u[..., 1], z=u[..., 2], surfacecolor=distance, cmin=0, cmax=1, colorscale="cividis",
-        visible=p == 0.5, colorbar=dict(title="distance from<br>the origin", len=0.7),
+        **dict(zip("xyz", u.movedim(-1, 0).numpy().round(3))), surfacecolor=lp_norm(u, 2).numpy().round(2), cmin=0, cmax=1,
+        colorscale="cividis", visible=p == 0.5, colorbar=dict(title="distance from<br>the origin", len=0.7),
     )  # fmt: skip
 buttons = [
     dict(label=f"p = {p}", method="update", args=[{"visible": [q == p for q in values]}, {"title.text": f"p = {p}"}])
     for p in values
 ]
 live.update_layout(
-    updatemenus=[dict(
-        type="buttons", direction="right", buttons=buttons, active=3, x=0.02, y=0, xanchor="left", pad_t=10
-    )],
-    scene=dict(
-        xaxis_title="u₁", yaxis_title="u₂", zaxis_title="u₃", aspectmode="cube", camera_eye=dict(x=1.8, y=1.4, z=1.2)
-    ),
-    title_text="p = 0.5", width=640, height=600, margin=dict(l=0, r=0, t=40, b=60),
+    updatemenus=[dict(type="buttons", direction="right", buttons=buttons, active=2, x=0.02, y=0, xanchor="left")],
+    scene=dict(xaxis_title="u₁", yaxis_title="u₂", zaxis_title="u₃", aspectmode="cube", camera_eye=dict(x=1.8, y=1.4, z=1.2)),
+    title_text="p = 0.5", width=640, height=560, margin=dict(l=0, r=0, t=40, b=60),
 )  # fmt: skip
-still, ax = plt.subplots(figsize=(4, 4), subplot_kw={"projection": "3d"})
-draw_surface(ax, 0.5)
-alt = "The unit ℓp sphere for p = 0.5, a star with six spikes along the axes, as a surface that can be turned by hand."
-show_live(live, still, alt)
-
-# %% [markdown] tags=["slide"]
-# ## 3 · A random vector is a radius times a direction
-#
-# Every $\mathbf{z} \ne 0$ in $\mathbb{R}^d$ can be written in one way as
-#
-# $$\mathbf{z} = r\,\mathbf{u}, \qquad r = \lVert\mathbf{z}\rVert_p > 0, \qquad \mathbf{u} = \mathbf{z}/r
-#   \text{ on the unit ℓp sphere.}$$
-#
-# This is the *polar decomposition*. Suppose the density of $\mathbf{z}$ depends on $\mathbf{z}$ through
-# $\lVert\mathbf{z}\rVert_p$ alone. Then $r$ and $\mathbf{u}$ are independent. To see it, take a piece $A$ of the unit
-# sphere and a number $t > 0$. The points with direction in $A$ and radius at most $t$ fill a cone, whose volume is
-# $t^d$ times that of the cone for $t = 1$; the same holds for the whole ball. So $A$ has the same share of the volume
-# of every shell between two radii. On a thin shell the density is nearly constant, so this is also its share of the
-# probability, wherever the shell is: the radius says nothing about the direction. All that distinguishes one such law
-# from another is the law of one number, $r$.
-#
-# The isotropic Gaussian $\mathcal{N}(0, I_d)$ has the density $(2\pi)^{-d/2}\exp(-\lVert\mathbf{z}\rVert_2^2/2)$, so
-# it is of this kind with $p = 2$. Its radius is the root of a sum of $d$ squared normal variables: the $\chi$
-# distribution with $d$ degrees of freedom.
-#
-# **Prediction.** The squared radius is a sum of $d$ terms of mean 1, so that $r \approx \sqrt{d}$ for large $d$. How
-# wide is its law? Perhaps surprisingly, the width hardly grows with $d$: each term has variance 2, so $r^2$ has the
-# standard deviation $\sqrt{2d}$; and since $r^2$ changes by about $2\sqrt{d}$ times the change of $r$, that of $r$
-# tends to $\sqrt{2d}/(2\sqrt{d}) = 1/\sqrt{2}$. In high dimension a Gaussian cloud is a thin shell. And the direction
-# is uniform, since the density prefers none.
-#
-# ✓ [T1](evidence/01_lp_spheres.ipynb#T1)
-
-# %%
-n = 4000
-radii = {}
-for d in (2, 64, 512, 4096):
-    generator = torch.Generator().manual_seed(d)
-    z = torch.randn(n, d, generator=generator)
-    r = lp_norm(z, 2).double()  # (n,)
-    radii[d] = r
-    print(
-        f"d = {d:4d}: mean radius / √d = {r.mean() / d**0.5:.3f} ± {r.std() / (n * d) ** 0.5:.4f}, "
-        f"standard deviation {r.std():.2f} ± {r.std() / (2 * n) ** 0.5:.2f}"
-    )
-
-# %% tags=["slide"]
-fig, ax = plt.subplots(figsize=(8, 3))
-for d, r in radii.items():
-    ax.hist(r, bins=40, density=True, color=COLORS["gaussian"], alpha=0.5, label="measured" if d == 2 else None)
-    grid = torch.linspace(max(0, d**0.5 - 3.5), d**0.5 + 3.5, 300)
-    ax.plot(grid, scipy.stats.chi(d).pdf(grid), color=COLORS["theory"], label="χ(d)" if d == 2 else None)
-    ax.annotate(f"d = {d}", (max(2.6, d**0.5), 0.7), ha="center", fontsize=10)
-ax.set(xlabel=r"radius $\|z\|_2$", ylabel="density", ylim=(0, 0.78), xlim=(0, 70), title="A Gaussian cloud is a shell")
-ax.legend(loc="center right", bbox_to_anchor=(0.8, 0.5))
-show(
-    fig,
-    alt="Histograms of the radius for d = 2, 64, 512 and 4096, centred near 1.25, 8, 23 and 64. All four bumps are "
-    "about equally wide and each is covered by the density of the chi distribution.",
+still, panels = plt.subplots(1, 3, figsize=(10, 3.5), subplot_kw={"projection": "3d"})
+for panel, p, title in zip(panels, (2, 1, 0.5), ("p = 2: round", "p = 1: corners", "p = ½: spikes")):
+    u = unit_surface(p, n=49)
+    colors = plt.colormaps["cividis"](lp_norm(u, 2).clamp(max=1).numpy())
+    panel.plot_surface(*u.movedim(-1, 0).numpy(), facecolors=colors, rstride=1, cstride=1, antialiased=False)
+    panel.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1), zticks=(-1, 0, 1))
+    panel.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), zlim=(-1.1, 1.1))
+    panel.set_title(title, y=0.96)
+    panel.set_xlabel("$u_1$", labelpad=-7)
+    panel.set_ylabel("$u_2$", labelpad=-7)
+    panel.zaxis.set_rotate_label(False)
+    panel.set_zlabel("$u_3$", labelpad=-9, rotation=0)
+    panel.set_box_aspect((1, 1, 1), zoom=0.9)
+    panel.view_init(elev=22, azim=33)
+    panel.tick_params(labelsize=7, pad=-3)
+show_live(
+    live,
+    still,
+    "Unit spheres in space, coloured by the distance from the origin: a ball for p = 2, an octahedron for p = 1, and for "
+    "p = 0.5 a star with six spikes along the axes, whose faces sink towards the origin.",
 )
 
 # %% [markdown] tags=["slide"]
-# *The radius of 4000 Gaussian vectors, for each of four values of $d$. The shells move out as $\sqrt{d}$ and hardly
-# widen: relative to its radius, the shell at $d = 4096$ is almost a surface.*
+# Three features of an image are a point in space, and on each surface all points have the same ℓp norm. Drag to turn it, and
+# choose $p$ below. (On a page that cannot move you see three of them side by side.)
 #
-# ## 4 · The most spread-out law
+# **A question before you read on.** Where on these surfaces is one feature zero, and where are two? Now blow a surface up like
+# a balloon, until it touches a wall somewhere. Where does the ball touch it, where the octahedron, where the star?
 #
-# How spread out a law with density $f$ is can be measured by its *differential entropy* $h = -\int f \log f$ (with
-# natural logarithms: in *nats*). Under a fixed mean square $\mathbb{E}\lVert\mathbf{z}\rVert_2^2$, the isotropic
-# Gaussian has the largest. The reason is short. Let $g$ be the density of $\mathcal{N}(0, \sigma^2 I_d)$ and $f$
-# another one with the same mean square. Since $\log g$ is a constant minus a multiple of $\lVert\mathbf{z}\rVert_2^2$,
-# its mean is the same under both, $\int g \log g = \int f \log g$, and so
+# **Afterwards you can** say why features need a target, find a hidden sparse vector from fewer equations than unknowns, draw
+# from the generalized Gaussian for any $p$, say how it spreads over the sphere, and say what a Laplace distribution has to do
+# with zeros, and what not. **You need** vectors, densities, expectations, and tensors in PyTorch. **It takes** about fifty
+# minutes. The cells run in less than one.
 #
-# $$h(g) - h(f) = -\int f \log g + \int f \log f = \int f \log\frac{f}{g} \ge 0 .$$
-#
-# The last integral is the Kullback–Leibler divergence of $f$ from $g$. It is never negative: $\log(f/g) \ge 1 - g/f$,
-# and the mean of the right side under $f$ is $1 - \int_{f>0} g \ge 1 - 1 = 0$. Both sides are equal only where $f = g$,
-# so every other law has strictly less.
-#
-# Note which quantity is fixed: the mean of the *square* of the norm. The post says "expected norm". If the mean norm
-# itself is fixed, the same argument makes the density proportional to $\exp(-\lambda\lVert\mathbf{z}\rVert_2)$ the
-# winner, with $\lambda > 0$ set by that mean.
-#
-# **Prediction.** In the plane, with $\mathbb{E}\lVert\mathbf{z}\rVert_2^2 = 2$, the Gaussian beats all others. With
-# $\mathbb{E}\lVert\mathbf{z}\rVert_2$ fixed, it does not.
-#
-# ✓ [T2](evidence/01_lp_spheres.ipynb#T2)
+# A line such as "✓ T1" is a link. It leads to the cell that tests this claim and stops when it is false.
 
 # %% [markdown] tags=["slide"]
-# ## 5 · Product Laplace: the diamond
+# ## 1 · Agreement alone ends in one point
 #
-# The Gaussian makes all directions equally likely, those near an axis no more than others. To prefer vectors with a few
-# large coordinates, let each coordinate follow a Laplace law with scale $\sigma > 0$, independently:
+# A network $f_\theta$ with weights $\theta$ turns an input $\mathbf{x}$ into a vector of $d$ features:
+#
+# $$\mathbf{z} = f_\theta(\mathbf{x}) \in \mathbb{R}^d. \tag{1}$$
+#
+# There are no labels. Instead we show each input twice, as two *views* $\mathbf{x}$ and $\mathbf{x}'$ that differ in what
+# should not matter. For a photograph that is another crop or other colours, for a sound or a film it is the next moment. The
+# two feature vectors $\mathbf{z}$ and $\mathbf{z}' = f_\theta(\mathbf{x}')$ should agree:
+#
+# $$\min_\theta\; \mathbb{E}\,\underbrace{\lVert \mathbf{z} - \mathbf{z}' \rVert_2}_{\text{two views of one input}} . \tag{2}$$
+#
+# Is that enough? Here is the smallest experiment. An input is a point of the plane, a view is that point with noise, and the
+# network has one hidden layer.
+
+
+# %% tags=["key", "slide"]
+def train(loss, x, steps=400):  # x: (B, 2)
+    network = nn.Sequential(nn.Linear(2, 50), nn.Tanh(), nn.Linear(50, 2))
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(steps):
+        views = x + 0.3 * torch.randn(2, *x.shape)  # two of every point, (2, B, 2)
+        optimizer.zero_grad()
+        loss(network(views)).backward()
+        optimizer.step()
+    return network(x).detach()
+
+
+def agree(z):  # two views, (2, B, 2)
+    return (z[0] - z[1]).square().mean()
+
+
+# %%
+torch.manual_seed(6)
+x = 4 * torch.rand(400, 2) - 2
+alone = train(agree, x)
+print(f"standard deviation of the features: {alone.std():.3f}")
+
+# %% [markdown]
+# The features of all points are nearly the same. Of course: a network that gives every input the same vector agrees with itself
+# perfectly, and says nothing. This is *complete collapse*.
+#
+# The cure is a second term. The distribution of the features, $P_\mathbf{z}$, should be close to a *target distribution* $Q$
+# that we choose, and we choose one that is spread out:
+#
+# $$\min_\theta\; \mathbb{E}\,\lVert \mathbf{z} - \mathbf{z}' \rVert_2
+#   + \underbrace{\mathcal{L}(P_{\mathbf{z}} \Vert Q) + \mathcal{L}(P_{\mathbf{z}'} \Vert Q)}_{\text{all inputs together}}. \tag{3}$$
+#
+# $\mathcal{L}$ is some distance between distributions through which gradients flow. We borrow `rdmreg_loss` from
+# [chapter 04](04_rdmreg.ipynb). For now it is a number that is small when two clouds of points look alike from all sides.
+
+
+# %% tags=["key", "slide"]
+def agree_and_spread(z):
+    y = torch.randn(z.shape[1:])  # new: samples of the target, here two independent Gaussians of variance 1
+    return agree(z) + 5 * rdmreg_loss(z, y, 32)  # new
+
+
+# %%
+torch.manual_seed(6)
+spread = train(agree_and_spread, x)
+print(f"standard deviation of the features: {spread.std():.1f}")
+
+# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+figure, panels = plt.subplots(1, 3, figsize=(10, 3.8), sharex=True, sharey=True)
+for panel, cloud, title in zip(
+    panels, (x, alone, spread), ("400 inputs", "Agreement alone: one point", "With a target: spread")
+):
+    panel.scatter(*(cloud - cloud.mean(0)).T, c=x[:, 0], cmap="cividis", s=8)
+    panel.set(title=title, xlabel="feature 1, centred", aspect="equal", xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
+panels[0].set(xlabel="first coordinate", ylabel="second coordinate")
+panels[1].set_ylabel("feature 2, centred")
+panels[2].add_patch(
+    plt.Circle(
+        (0, 0), 2, fill=False, color=COLORS["rectified"], linestyle="--", label=f"{1 - math.exp(-2):.0%} of the target"
+    )
+)
+panels[2].legend(loc="lower center", fontsize=8)
+show(
+    figure,
+    alt="Three scatter plots: 400 inputs that fill a square; their features after training on agreement alone, one dot; "
+    "and after training with a Gaussian target, a cloud as wide as the target.",
+)
+
+# %% [markdown]
+# The colour is the first coordinate of the input. On the right it still changes gradually: near inputs have near features.
+#
+# Equation 2 *allows* collapse and does not force it. In the evidence we meet a network that escapes. ✓
+# [S1](evidence/01_lp_spheres.ipynb#S1)
+#
+# > **Why not compare densities?** To match $P_\mathbf{z}$ and $Q$ we could estimate both densities. In many dimensions this
+# > fails, because the number of samples that we need grows exponentially with $d$: the *curse of dimensionality*.
+# > [Chapter 03](03_projected_marginals.ipynb) shows the way around it.
+
+# %% [markdown]
+# ## 2 · Features can also repeat each other
+#
+# There is a quieter collapse. Each feature varies, but they repeat each other: *dimensional collapse*. How can we see it? Let $Z$ of
+# shape $(n, d)$ hold the features of $n$ inputs, with the mean of each column taken off. Its singular values say how much $Z$
+# varies in $d$ perpendicular directions. Divide them by their sum to get shares $s_1, \dots, s_d$. Then
+#
+# $$\text{effective rank} = \exp\Bigl(-\sum_i s_i \log s_i\Bigr)$$
+#
+# is the number of directions that count. It is $d$ if all shares are equal, and 1 if there is one direction only.
+
+
+# %% tags=["key"]
+def effective_rank(z):  # (n, d)
+    s = torch.linalg.svdvals(z - z.mean(0))
+    s = s / s.sum()
+    return torch.special.entr(s).sum().exp()  # entr(s) = -s log s
+
+
+# %%
+torch.manual_seed(2)
+signals = torch.randn(4096, 3)
+sixteen = {"independent": torch.randn(4096, 16), "mixed from 3 signals": signals @ torch.randn(3, 16)}
+for name, z in sixteen.items():
+    print(f"16 features, {name}: effective rank {effective_rank(z):.1f}")
+a = signals[:, :1]
+print(f"2 features, a and a²: effective rank {effective_rank(torch.cat([a, (a**2 - 1) / 2**0.5], dim=1)):.1f}")
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+figure, panels = plt.subplots(1, 2, figsize=(8.5, 2.4), sharey=True)
+for panel, z in zip(panels, sixteen.values()):
+    s = torch.linalg.svdvals(z - z.mean(0))
+    panel.bar(range(1, 17), s / s.sum(), color=COLORS["measurement"])
+    panel.set(xlabel="direction", xticks=(1, 4, 8, 12, 16))
+panels[0].set(title="Independent: all 16 directions count", ylabel="share $s_i$")
+panels[1].set_title("Mixed from 3 signals: three count")
+show(
+    figure,
+    alt="Shares of 16 singular values: all nearly equal for independent features, three large ones and 13 zeros for mixed.",
+)
+
+# %% [markdown]
+# The last line is a warning. The second feature is made from the first, and the rank does not notice, since it sees *linear*
+# repetition only. A target with *independent* entries rules out both kinds. ✓ [S2](evidence/01_lp_spheres.ipynb#S2)
+#
+# Now [exercise 01.1](exercises/01_lp_spheres.ipynb), five minutes.
+#
+# So we need a target, with independent entries. Which one? That is a question of shapes. The densities of our candidates depend
+# on $\mathbf{z}$ through a norm alone, so they are constant on the spheres of that norm.
+
+# %% [markdown] tags=["slide"]
+# ## 3 · The smaller p, the sharper the corners
+#
+# For $p > 0$ the ℓp norm of a vector $\mathbf{x}$ with $d$ entries is
+#
+# $$\lVert\mathbf{x}\rVert_p = \Bigl(\sum_{i=1}^d |x_i|^p\Bigr)^{1/p} .$$
+
+
+# %% tags=["key"]
+def norm(x, p):  # (..., d)
+    return (x.abs() ** p).sum(dim=-1) ** (1 / p)
+
+
+# %% [markdown]
+# Take three vectors with 512 entries, all of Euclidean length 1. In the first one entry is not zero, in the second 62 entries
+# are (12 %, the share that this series asks for), and in the third all are.
+
+# %%
+for count in (1, 62, 512):
+    x = torch.zeros(512)
+    x[:count] = count**-0.5
+    print(f"{count:3} non-zero:  p = 2: {norm(x, 2):.0f},  p = 1: {norm(x, 1):.1f},  p = 1/2: {norm(x, 0.5):.0f}")
+
+# %% [markdown]
+# The Euclidean norm does not care how a length is shared out. With $p < 2$ sharing is expensive, and the more so the smaller
+# $p$ is. In the limit only the number of shares counts: as $p \to 0$, the sum $\sum_i |x_i|^p$ tends to the number of non-zero
+# entries. That number is written $\lVert\mathbf{x}\rVert_0$.
+#
+# The unit ℓp sphere is the set of all $\mathbf{u}$ with $\lVert\mathbf{u}\rVert_p = 1$. Any vector but zero lands on it when we
+# divide it by its norm.
+
+# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+figure, panel = plt.subplots(figsize=(5.6, 3.9))
+for p, (color, line) in LOOKS.items():
+    panel.plot(*unit_curve(p).T, line, color=color, label=f"p = {p}")
+panel.set(xlabel="$u_1$", ylabel="$u_2$", aspect="equal", title="From the circle to the cross")
+panel.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+panel.legend(loc="upper left", bbox_to_anchor=(1, 1))
+show(
+    figure,
+    alt="Five nested curves around the origin: a circle for p = 2, a diamond for p = 1, and for p = 0.75, 0.5 and 0.25 "
+    "stars with four ever thinner spikes along the axes.",
+)
+
+# %% [markdown]
+# All curves meet on the axes. Between the axes they fall towards the origin as $p$ falls. At $p = 1$ there are four right
+# angles. Below 1 the sides bend inwards and each corner is a spike: the closer we look at its tip, the narrower it is.
+# ([Measured](evidence/01_lp_spheres.ipynb#Corners-and-spikes) in the evidence.)
+#
+# Below 1 the "norm" is only a *quasi-norm*, since the triangle inequality fails. Now 01.2, ten minutes: how badly?
+#
+# From here on we use the module's `lp_norm`. It computes the same, also where single powers are too large or too small for a
+# float.
+
+# %% [markdown] tags=["slide"]
+# ## 4 · A growing ball touches a line with its corner
+#
+# Back to the balloon. Suppose we know one equation about two unknown numbers. Its solutions form a line. Which solution is the
+# smallest? We grow the ball until it touches the line.
+
+
+# %%
+def touch(a, p):  # the solution of a·x = 1 with the smallest ℓp norm
+    x1 = torch.arange(-2000, 2001) / 1000
+    line = torch.stack([x1, (1 - a[0] * x1) / a[1]], dim=1)  # solutions of the equation, (4001, 2)
+    return line[lp_norm(line, p).argmin()]
+
+
+a = torch.tensor([0.6, 1.0])
+for p in (2, 1, 0.5):
+    print(f"p = {p}: touches at", *[f"{entry:.2f}" for entry in touch(a, p)])
+
+# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+figure, panels = plt.subplots(1, 3, figsize=(10, 3.5), sharex=True, sharey=True)
+t = torch.linspace(-3, 3, 2)
+line = torch.stack([t, (1 - a[0] * t) / a[1]], dim=1)
+titles = ("p = 2: touches where it is nearest", "p = 1: touches with a corner", "p = ½: touches with a spike")
+for panel, p, title in zip(panels, (2, 1, 0.5), titles):
+    point = touch(a, p)
+    radius = lp_norm(point, p)
+    panel.plot(*line.T, color=COLORS["theory"], linewidth=1)
+    for part in (0.4, 0.7, 1):
+        panel.plot(*(part * radius * unit_curve(p)).T, color=LOOKS[p][0], alpha=part, linewidth=1 + part)
+    panel.plot(*point, "o", color=COLORS["measurement"])
+    panel.set(title=title, xlabel="$x_1$", aspect="equal", xlim=(-1.3, 1.9), ylim=(-1.3, 1.7))
+    panel.title.set_fontsize(10)
+panels[0].set_ylabel("$x_2$")
+show(
+    figure,
+    alt="A slanted line and growing balls. The circle touches the line between the axes; the diamond and the star touch it "
+    "on the vertical axis, where the first entry is zero.",
+)
+
+# %% [markdown]
+# The round ball touches where the line comes nearest, and there both entries are non-zero, unless the line is parallel to an
+# axis. The diamond touches with a corner, and at a corner *one entry is exactly zero*. It fails only for a line that runs along one
+# of its sides. The star always touches with a spike.
+#
+# In space it is the same. The ball touches a wall anywhere. The octahedron touches with a corner, unless the wall leans just so.
+# The star touches with the tip of a spike, where two entries of three are zero. So the shape of the ball decides where the smallest
+# solution lies, and the corners lie where the zeros are.
+#
+# > **Why do we want zeros at all?** A code of natural images that is *asked* to be sparse finds filters like those of cells in the
+# > visual cortex (Olshausen and Field, 1996). Firing costs energy, and an energy budget of the brain predicts that at most 15 %
+# > of its neurons are active at a time (Attwell and Laughlin, 2001). Codes without negative entries split faces into parts (Lee
+# > and Seung, 1999). Networks of ReLUs learn well with many exact zeros inside (Glorot, Bordes and Bengio, 2011). And what is
+# > sparse can be found from few measurements (Donoho, 2006), which is next.
+
+# %% [markdown] tags=["slide"]
+# ## 5 · So a small norm finds what is hidden
+#
+# Let us hide a vector of 64 entries. Eight of them, 12 %, are not zero, and we do not know which. All we are told is the values
+# of $m$ random equations, $A\mathbf{x} = \mathbf{b}$ with $A$ of shape $(m, 64)$. With fewer than 64 equations there are
+# infinitely many solutions. We would like the one with the fewest non-zeros:
+#
+# - **$\lVert\mathbf{x}\rVert_0$ is too hard.** No shortcut is known that always works: the problem is NP-hard (Natarajan, 1995). To
+#   try all places for eight non-zeros we would need `math.comb(64, 8)` attempts, more than four billion.
+# - **$\lVert\mathbf{x}\rVert_1$ is its convex surrogate.** A convex function has no false minima, so a search cannot get stuck.
+# - **$\lVert\mathbf{x}\rVert_p$ with $p < 1$ is nearer to counting**, but not convex. A search may end in a false minimum. It works
+#   surprisingly well all the same (Chartrand, 2007).
+#
+# How do we minimise such a norm? By least squares, again and again. Write $|x_i|^p = x_i^2 / |x_i|^{2-p}$. If we knew the
+# denominators, this would be plain least squares. So we
+#
+# 1. start with all denominators equal to 1;
+# 2. solve the least-squares problem;
+# 3. compute new denominators from the solution, with a little added so that none is zero, and less each time;
+# 4. go back to 2.
+
+
+# %% tags=["key", "slide"]
+def smallest(A, b, p, steps=110):  # (..., m, d), (..., m, 1)
+    v = torch.ones_like(A[..., :1, :])  # the denominators, (..., 1, d)
+    for step in range(steps):
+        x = (v * A).mT @ torch.linalg.solve((v * A) @ A.mT, b)  # smallest Σ x²/v with Ax = b, (..., d, 1)
+        v = (x.mT.square() + 0.8**step) ** (1 - p / 2)
+    return x
+
+
+# %% [markdown]
+# The line for $\mathbf{x}$ is the formula $V A^\top (A V A^\top)^{-1} \mathbf{b}$, with the denominators on the diagonal of $V$. All
+# this is *iteratively reweighted least squares* (Chartrand and Yin, 2008). At $p = 2$ it is done after one step.
+
+
+# %%
+def found(m, p, trials=100):
+    generator = torch.Generator().manual_seed(m)
+    draw = {"generator": generator, "dtype": torch.float64}
+    A = torch.randn(trials, m, 64, **draw)
+    place = torch.rand(trials, 64, 1, **draw).argsort(dim=1) < 8  # eight places of 64
+    hidden = place * torch.randn(trials, 64, 1, **draw)
+    error = (smallest(A, A @ hidden, p) - hidden).abs().amax(dim=(1, 2))
+    return (error < 0.05).double().mean().item()  # no entry is off by more
+
+
+# %% [markdown]
+# **Your guess.** We have 32 equations for 64 unknowns, half as many as we should need. In what share of 100 trials is the solution
+# of smallest ℓ1 norm the hidden vector?
+
+# %%
+guess = None  # a share, between 0 and 1
+
+# %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer", "nbval-ignore-output"]
+compare(guess, found(32, p=1))
+
+# %% tags=["nbval-ignore-output"]
+counts = (8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64)
+shares = {p: [found(m, p) for m in counts] for p in (2, 1, 0.5)}
+print(f"20 equations: p = 1 finds {shares[1][3]:.2f}, p = 1/2 finds {shares[0.5][3]:.2f}")
+
+# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+figure, panel = plt.subplots(figsize=(6, 3.1))
+for (p, values), marker in zip(shares.items(), "so^"):
+    panel.plot(counts, values, LOOKS[p][1], marker=marker, markersize=5, color=LOOKS[p][0], label=f"p = {p}")
+panel.set(xlabel="equations m, for 64 unknowns", ylabel="share found", xticks=(8, 16, 24, 32, 40, 48, 56, 64))
+panel.set_title("The smaller p, the fewer equations it takes")
+panel.legend(loc="center left")
+show(
+    figure,
+    alt="Share of hidden vectors found against the number of equations: for p = 1/2 it rises from 0 to 1 around 20, for "
+    "p = 1 around 30, and for p = 2 it is 0 until there are 64.",
+)
+
+# %% [markdown]
+# The round norm needs all 64 equations. The diamond usually does with half as many, and the star with fewer still. This is
+# *compressed sensing*. In the evidence we check our loop [against linear
+# programming](evidence/01_lp_spheres.ipynb#Hidden-vectors), and find that from 16 equations on, what the star misses is the fault of
+# the loop: it ended in a false minimum.
+#
+# Keep in mind what came out sparse here: the *solution of a minimisation*. We come back to that in section 12.
+
+# %% [markdown] tags=["slide"]
+# ## 6 · A random vector is a radius times a direction
+#
+# A target is a distribution. So how does a random vector spread over such a sphere? Every $\mathbf{z} \ne 0$ can be written as
+#
+# $$\mathbf{z} = r\,\mathbf{u}, \qquad r = \lVert\mathbf{z}\rVert_p, \qquad \mathbf{u} = \mathbf{z}/r
+#   \text{ on the unit ℓp sphere.}$$
+#
+# Suppose that the density of $\mathbf{z}$ depends on $\lVert\mathbf{z}\rVert_p$ alone. Then *radius and direction are
+# independent*. To see why, look at all points whose direction lies in some piece of the sphere. They fill a cone. Cut the cone
+# by two spheres, and blow it all up by a factor $t$: every volume grows by $t^d$. So the cone has the same share of each thin
+# shell, however large the shell. And on a thin shell the density is as good as constant.
+
+# %%
+torch.manual_seed(3)
+z = Exponential(1.0).sample((100_000, 2)) * (2 * torch.randint(2, (100_000, 2)) - 1)  # density ∝ exp(-‖z‖₁)
+near_axis = z.abs().amax(dim=1) > 4 * z.abs().amin(dim=1)  # a piece of the sphere: directions near an axis
+for p in (1, 2):
+    r = lp_norm(z, p)
+    shell = torch.bucketize(r, r.quantile(torch.tensor([0.25, 0.5, 0.75])))  # four shells, from the inside out
+    print(f"shells of p = {p}:", *[f"{near_axis[shell == k].float().mean():.2f}" for k in range(4)])
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+figure, panels = plt.subplots(1, 2, figsize=(8.6, 4), sharex=True, sharey=True)
+for panel, p, title in zip(panels, (1, 2), ("p = 1: the same share in each shell", "p = 2: more and more")):
+    shown, near = z[:2500], near_axis[:2500]
+    panel.scatter(*shown[~near].T, s=3, color=COLORS["muted"], linewidth=0)
+    panel.scatter(*shown[near].T, s=4, color=COLORS["laplace"], linewidth=0, label="near an axis")
+    for radius in lp_norm(z, p).quantile(torch.tensor([0.25, 0.5, 0.75])):
+        panel.plot(*(radius * unit_curve(p)).T, color=COLORS["theory"], linewidth=1)
+    panel.set(title=title, xlabel="$z_1$", aspect="equal", xlim=(-4, 4), ylim=(-4, 4))
+panels[0].set_ylabel("$z_2$")
+panels[0].legend(loc="upper right", markerscale=3)
+show(
+    figure,
+    alt="A cloud of points with density constant on diamonds. Points near the axes are coloured. Diamonds cut it into four "
+    "shells with equal coloured shares; circles cut it into shells whose coloured share grows outwards.",
+)
+
+# %% [markdown]
+# This cloud is made for $p = 1$. Measured with its own norm, the share near an axis is the same in every shell. With the wrong
+# norm it is not. ([The whole argument](evidence/01_lp_spheres.ipynb#Why-radius-and-direction-are-independent))
+#
+# So for one $p$, all such distributions spread their directions alike. They differ only in how far out the points are.
+
+# %% [markdown] tags=["slide"]
+# ## 7 · In many dimensions a Gaussian cloud is a shell
+#
+# How far out are they? The density of a Gaussian is largest at the origin, so we might look for its points there. Take 512
+# independent entries of variance 1:
+
+# %%
+torch.manual_seed(5)
+radii = {d: torch.randn(4000, d).norm(dim=1) for d in (2, 64, 512, 4096)}
+print(f"d = 512: mean radius {radii[512].mean():.1f}, smallest of 4,000: {radii[512].min():.0f}")
+
+# %% [markdown]
+# Not one is near the origin.
+#
+# **Your guess.** What is the standard deviation of these 4,000 radii?
+
+# %%
+guess = None  # a length; the mean radius is 22.6
+
+# %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
+compare(guess, radii[512].std())
+
+# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+figure, panel = plt.subplots(figsize=(8, 2.8))
+for d, r in radii.items():
+    panel.hist(r, bins=40, density=True, color=COLORS["gaussian"], alpha=0.5, label="measured" if d == 2 else None)
+    grid = torch.linspace(max(0, d**0.5 - 3.5), d**0.5 + 3.5, 300)
+    panel.plot(grid, scipy.stats.chi(d).pdf(grid), color=COLORS["theory"], label="χ(d)" if d == 2 else None)
+    panel.annotate(f"d = {d}", (max(2.6, d**0.5), 0.7), ha="center", fontsize=10)
+panel.set(
+    xlabel=r"radius $\|z\|_2$", ylabel="density", ylim=(0, 0.8), xlim=(0, 70), title="A Gaussian cloud is a shell"
+)
+panel.legend(loc="center right", bbox_to_anchor=(0.8, 0.5))
+show(
+    figure,
+    alt="Histograms of the radius for d = 2, 64, 512 and 4096. The four bumps move out, are equally wide, and are covered by "
+    "the density of the chi distribution.",
+)
+
+# %% [markdown]
+# The shell moves out and hardly widens. Here is why. The square of the radius is a sum of $d$ terms of mean 1 and variance 2. So
+# it is about $d$, give or take $\sqrt{2d}$. Near $r = \sqrt{d}$ the square grows $2\sqrt{d}$ times as fast as $r$ itself, and so
+#
+# $$r \approx \underbrace{\sqrt{d}}_{\text{how far out}} \pm \underbrace{\sqrt{2d}\,/\,(2\sqrt{d})}_{\text{how thick}\; =\; 1/\sqrt{2}} .$$
+#
+# Exactly, $r$ follows the $\chi$ distribution with $d$ degrees of freedom. The direction is uniform on the round sphere, which
+# is what contrastive learning asks of its features (*uniformity*: Wang and Isola, 2020). ✓ [T1](evidence/01_lp_spheres.ipynb#T1)
+
+# %% [markdown] tags=["slide"]
+# ## 8 · Laplace covers the diamond evenly
+#
+# A uniform direction does not prefer the axes. To prefer them, let each entry follow a Laplace distribution of scale $\sigma$:
 #
 # $$f(\mathbf{z}) = \frac{1}{(2\sigma)^d}\exp\bigl(-\lVert\mathbf{z}\rVert_1/\sigma\bigr) .$$
 #
-# This depends on $\lVert\mathbf{z}\rVert_1$ alone, so now the polar decomposition with $p = 1$ has independent parts.
-# The radius $\lVert\mathbf{z}\rVert_1$ is a sum of $d$ exponential variables of mean $\sigma$, and such a sum follows
-# the Gamma law of shape $d$ and scale $\sigma$. And the direction is uniform on the surface of the unit ℓ1 sphere: by
-# section 3 a piece of it has the share of the volume that the cone over it has. For a piece of a flat face that is area
-# times height divided by $d$, and the height, a face's distance from the origin, is $1/\sqrt{d}$ for all faces.
+# It depends on $\lVert\mathbf{z}\rVert_1$ alone. To draw from it, draw a size and a sign:
+
+
+# %% tags=["key"]
+def draw_laplace(shape):  # scale 1
+    size = Exponential(1.0).sample(shape)
+    sign = 2 * torch.randint(2, shape) - 1
+    return sign * size
+
+
+# %% [markdown]
+# The radius is a sum of $d$ exponential sizes, so it follows the Gamma distribution of shape $d$ and scale $\sigma$. And the
+# direction is *uniform on the diamond*: pieces of equal area are equally likely. In section 6 a piece weighed as much as the
+# cone under it, whose volume is area times height over $d$. All faces of the diamond have the same height above the origin, so
+# only the area is left.
 #
-# **Prediction.** In three dimensions the sphere is an octahedron with eight faces. Cut each face into four equal
-# triangles, one at each corner (where $|u_i| > 1/2$ for some $i$) and one in the middle. All 32 triangles are equally
-# likely, so that each gets 1/32 of the points, up to chance.
-#
-# ✓ [T3](evidence/01_lp_spheres.ipynb#T3)
+# In three dimensions we can look. The diamond is an octahedron of eight triangles. We fold them onto one by taking absolute
+# values, and cut it into four small triangles of equal area, one at each corner and one in the middle.
+
+# %%
+torch.manual_seed(4)
+for name, z in (("Laplace", draw_laplace((20_000, 3))), ("Gaussian", torch.randn(20_000, 3))):
+    u = z.abs() / lp_norm(z, 1, keepdim=True)  # on the face, (n, 3)
+    corners = [(u[:, i] > 0.5).float().mean() for i in range(3)]
+    print(f"{name:8}  corners", *[f"{share:.2f}" for share in corners], f" middle {1 - sum(corners):.2f}")
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+generator = torch.Generator().manual_seed(4)
+size = -torch.log1p(-torch.rand(3000, 3, generator=generator))
+clouds = (
+    (size, "Laplace: even", COLORS["laplace"]),
+    (torch.randn(3000, 3, generator=generator).abs(), "Gaussian: away from the corners", COLORS["gaussian"]),
+)
+corner = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
+figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.6), sharex=True, sharey=True)
+for panel, (z, title, color) in zip(panels, clouds):
+    panel.scatter(*(z / z.sum(dim=1, keepdim=True) @ corner).T, s=3, color=color, linewidth=0)
+    panel.plot(*corner[[0, 1, 2, 0]].T, color=COLORS["theory"], linewidth=1)
+    middle = (corner + corner.roll(1, 0)) / 2
+    panel.plot(*middle[[0, 1, 2, 0]].T, color=COLORS["theory"], linewidth=1)
+    for i, (place, side) in enumerate(zip(corner, ("right", "left", "left"))):
+        panel.annotate(f" axis {i + 1} ", place, ha=side, va="center")
+    panel.set(title=title, aspect="equal", xlim=(-0.25, 1.3))
+    panel.axis("off")
+show(
+    figure,
+    alt="A triangle, one face of the octahedron, cut into four. Directions of Laplace vectors fill it evenly; those of "
+    "Gaussian vectors are denser in the middle and rare at the corners, which lie on the axes.",
+)
+
+# %% [markdown]
+# So the Laplace distribution reaches into the corners, which lie on the axes, and the Gaussian gets there less often. ✓ [T3](evidence/01_lp_spheres.ipynb#T3)
 
 # %% [markdown] tags=["slide"]
-# The post writes the radius law as $\Gamma(d, 1)$, which is the case $\sigma = 1$.
+# ## 9 · Independent entries leave one choice for every p
 #
-# ## 6 · Generalized Gaussians, and the measure they put on the sphere
+# Gauss belongs to $p = 2$, Laplace to $p = 1$. What belongs to any other $p > 0$? We want two things at once. Entries should be
+# independent, so the logarithms of their densities add up. And the density of the vector should depend on $\sum_i |z_i|^p$ alone.
+# So we need
 #
-# Gauss has $p = 2$, Laplace $p = 1$. What about any other $p > 0$? The *generalized Gaussian* $\mathcal{GN}_p(\mu,
-# \sigma)$ has the density
+# $$\sum_{i} \log f(z_i) = F\Bigl(\sum_{i} |z_i|^p\Bigr)$$
 #
-# $$f(z) = \frac{p^{1-1/p}}{2\sigma\,\Gamma(1/p)} \exp\Bigl(-\frac{|z-\mu|^p}{p\,\sigma^p}\Bigr),$$
+# for some function $F$. Only linear functions turn sums into sums, so $\log f(z)$ is a constant minus a multiple of $|z|^p$. There
+# is no other choice. This is the *generalized Gaussian* $\mathcal{GN}_p(\mu, \sigma)$, here with a location $\mu$ and a scale
+# $\sigma$:
 #
-# with location $\mu$, scale $\sigma > 0$, and Euler's gamma function $\Gamma$. For $d$ independent coordinates with
-# $\mu = 0$ the density depends on $\lVert\mathbf{z}\rVert_p$ alone.
+# $$f(z) = \underbrace{\frac{p^{1-1/p}}{2\sigma\,\Gamma(1/p)}}_{\text{makes the integral 1}}
+#   \exp\Bigl(-\frac{|z-\mu|^p}{p\,\sigma^p}\Bigr) .$$
 #
-# How to draw from it: the size $|z|^p$ divided by $p\sigma^p$ has a Gamma law of shape $1/p$ (substitute in the
-# density). For large $p$ such a variable is often too small for a float. Better: it has the law of $G\,U^p$, with $G$
-# of shape $1 + 1/p$ and $U$ uniform on $(0, 1)$, independent, since both have the moments
-# $\Gamma(1/p + k)/\Gamma(1/p)$. So $|z| = \sigma\, U\, (p\,G)^{1/p}$, and a uniform variable on $(-1, 1)$ in place of
-# $U$ brings the sign as well:
-#
-# $$z = \sigma\, V\, (p\,G)^{1/p}, \qquad V \text{ uniform on } (-1, 1), \quad G \sim \mathrm{Gamma}(1 + 1/p) .$$
-#
-# The cell draws $(n, d)$ of them and splits every row into radius and direction. The directions are, number by number,
-# what the module's `sample_cone` returns for the same seed.
+# To draw from it we draw a size and a sign as before. Only the size changes: put $g = |z|^p / (p\,\sigma^p)$ into the density with
+# $\mu = 0$, and $g$ follows a Gamma distribution of shape $1/p$.
 
-# %%
-n, d, p, sigma = 20_000, 5, 0.5, 1.7
-generator = torch.Generator().manual_seed(6)
-V = torch.empty(n, d, dtype=torch.float64).uniform_(-1, 1, generator=generator)
-G = torch._standard_gamma(torch.full((n, d), 1 + 1 / p, dtype=torch.float64), generator=generator)
-z = sigma * V * (p * G) ** (1 / p)  # (n, d), independent GN_p(0, sigma)
 
-r = lp_norm(z, p)  # (n,)
-u = z / r[:, None]  # (n, d)
-generator = torch.Generator().manual_seed(6)
-torch.testing.assert_close(u, sample_cone(n, d, p, dtype=torch.float64, generator=generator))
-print("z / ‖z‖ₚ equals sample_cone, number by number")
+# %% tags=["key", "slide"]
+def draw_gn(shape, p):  # scale 1
+    size = (p * Gamma(1 / p, 1.0).sample(shape)) ** (1 / p)  # new: for any p
+    sign = 2 * torch.randint(2, shape) - 1
+    return sign * size
 
-# %% [markdown]
-# (`torch._standard_gamma` is what `torch.distributions.Gamma` itself calls; only this form takes a generator.)
-#
-# What is the law of $\mathbf{u}$? Fill the unit ball $\{\lVert\mathbf{x}\rVert_p \le 1\}$ evenly with points. The share
-# of points that see a piece $A$ of the sphere in front of them, looking outwards from the origin, is
-#
-# $$\text{cone measure of } A = \frac{\text{volume of } \{t\,\mathbf{a} : \mathbf{a} \in A,\ 0 \le t \le 1\}}
-#   {\text{volume of the unit ball}} ,$$
-#
-# the volume of the cone over $A$ with its tip in the origin. A law whose density depends on $\lVert\mathbf{z}\rVert_p$
-# alone gives each such piece the same share at every radius (section 3), and so does the law that fills the ball
-# evenly. So the directions of both follow the cone measure.
-#
-# **Prediction.** For every $p$: $\lVert\mathbf{z}\rVert_p^p$ is a sum of $d$ independent Gamma variables, and so
-# follows the Gamma law of shape $d/p$ and scale $p\,\sigma^p$; it is independent of $\mathbf{u}$; and $\mathbf{u}$ is
-# distributed as the directions of points spread evenly in the ball. With the radius measured in the *wrong* norm the
-# independence is gone.
-#
-# ✓ [T7](evidence/01_lp_spheres.ipynb#T7)
+
+def draw_sphere(n, d, p):
+    z = draw_gn((n, d), p)
+    return z / lp_norm(z, p, keepdim=True)  # new: on the unit ℓp sphere, (n, d)
+
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+torch.manual_seed(8)
+figure, panels = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, sharey=True)
+for panel, p in zip(panels, (2, 1, 0.5)):
+    z = unit_variance_scale(p) * draw_gn((1500, 2), p)
+    panel.scatter(*z.T, s=4, color=LOOKS[p][0], linewidth=0)
+    panel.plot(*(lp_norm(z, p).median() * unit_curve(p)).T, color=COLORS["theory"], linewidth=1)
+    panel.set(title=f"p = {p}", xlabel="$z_1$", aspect="equal", xlim=(-4, 4), ylim=(-4, 4))
+panels[0].set_ylabel("$z_2$")
+figure.suptitle("The same variance in three shapes")
+show(
+    figure,
+    alt="1,500 points each of three distributions of variance 1: a round cloud for p = 2, a diamond for p = 1, a star with "
+    "points along the axes for p = 0.5. A line around half of the points has the shape of the sphere.",
+)
 
 # %% [markdown]
-# Now we can ask how near the axes such directions lie. In $d = 64$ dimensions, take the *energy* $\sum_i u_i^2$ of a
-# direction and the share of it that sits in its largest coordinate. If all were equal, it would be $1/64$.
+# The line holds half of the points. Gamma variables add up, and so we know the radius at once: $\lVert\mathbf{z}\rVert_p^p$ follows the
+# Gamma distribution of shape $d/p$ and scale $p\,\sigma^p$. Now 01.3, fifteen minutes: the mean radius.
+
+# %% [markdown]
+# ## 10 · The smaller p, the nearer the directions come to the axes
+#
+# How do vectors of $\mathcal{GN}_p$ entries spread their directions over the sphere? By section 6 a piece weighs as much as the
+# part of the unit ball that lies under it. This is called the *cone measure*. ✓ [T7](evidence/01_lp_spheres.ipynb#T7)
+#
+# For $p = 1$ and $p = 2$ the cone measure of a piece is its share of the area. For other finite $p$ it is not: at $p = \tfrac12$ a
+# spike has much surface and hardly any volume under it, so its tip is visited less often than its area suggests. The
+# [evidence](evidence/01_lp_spheres.ipynb#Cone-measure-and-surface-measure) shows by how much. ✓
+# [T8](evidence/01_lp_spheres.ipynb#T8). Now 01.6, an open question: is this still so in many dimensions?
+#
+# And yet the smaller $p$ is, the nearer the directions come to the axes. How near, in 512 dimensions? Take the energy $\sum_i u_i^2$ of a direction, and ask which
+# share of it sits in the largest entry.
 
 # %%
-shares = {}
-for p in (2, 1, 0.75, 0.5, 0.25):
-    u = sample_cone(4000, 64, p, dtype=torch.float64, generator=torch.Generator().manual_seed(9))  # (n, d)
-    largest = u.square().amax(1) / u.square().sum(1)  # (n,)
-    shares[p] = largest.mean().item()
-    print(
-        f"p = {p:<4}  largest of 64 coordinates: {shares[p]:.3f} ± {largest.std() / 4000**0.5:.4f} of the energy; "
-        f"exact zeros: {(u == 0).sum()} of {u.numel()}"
+torch.manual_seed(9)
+shapes = (0.25, 0.5, 0.75, 1, 1.5, 2, 4)
+largest = []
+for p in shapes:
+    energy = draw_sphere(2000, 512, p).square()
+    largest.append((energy.amax(dim=1) / energy.sum(dim=1)).mean())
+print(f"p = 2: {largest[5]:.3f}, p = 1: {largest[3]:.3f}, p = 1/4: {largest[0]:.2f}; if all were equal: {1 / 512:.3f}")
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+figure, panel = plt.subplots(figsize=(6, 2.9))
+panel.plot(shapes, largest, "o-", color=COLORS["measurement"])
+panel.axhline(1 / 512, color=COLORS["theory"], linestyle="--", label="all entries equal")
+panel.set(
+    xscale="log",
+    yscale="log",
+    xlabel="p",
+    ylabel="share of the energy",
+    title="The smaller p, the more one entry holds",
+)
+panel.set_xticks(shapes, [str(p) for p in shapes])
+panel.minorticks_off()
+panel.legend()
+show(
+    figure,
+    alt="The largest entry's share of the energy in 512 dimensions falls from about .3 at p = 1/4 as p grows.",
+)
+
+# %% [markdown]
+# With $p = \tfrac14$ one entry of 512 holds more than a quarter of the energy. Even the Gaussian is not shared out equally.
+
+# %% [markdown] tags=["slide"]
+# ## 11 · Each is the most spread out, given its own norm
+#
+# We wanted a target that is spread out. The measure of spread is the *differential entropy* $h = -\int f \log f$, in *nats*. Fix
+# the mean of $\lVert\mathbf{z}\rVert_p^p$. Then the entropy is largest for independent $\mathcal{GN}_p$ entries. The proof has
+# two lines. Let $g$ be that density and $f$ another one with the same mean. The logarithm of $g$ is a constant minus a multiple
+# of $\lVert\mathbf{z}\rVert_p^p$, so its mean is the same under both, and
+#
+# $$h(g) - h(f) = -\int f \log g + \int f \log f = \int f \log\frac{f}{g} \ge 0 .$$
+#
+# The last integral is the Kullback–Leibler divergence, which is never negative. So no distribution with this mean is more spread
+# out.
+#
+# Let us compare one entry of each shape $q$, all scaled to the same $\mathbb{E}|z|^p$. Both the entropy and the mean have
+# formulas:
+
+
+# %%
+def entropy(q, p):  # of GN_q in nats, at the scale where E|z|^p = 1
+    moment = math.log(q) / q + (math.lgamma((p + 1) / q) - math.lgamma(1 / q)) / p  # log (E|z|^p)^(1/p) at scale 1
+    return math.log(2) + math.lgamma(1 / q) + (1 / q - 1) * math.log(q) + 1 / q - moment
+
+
+for p in (1, 2):
+    print(f"E|z|^{p} = 1:", *[f"q = {q}: {entropy(q, p):.3f}," for q in (0.5, 1, 2, 4)])
+
+# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+figure, panel = plt.subplots(figsize=(6.5, 3))
+grid = torch.logspace(-2, 3, 121, base=2).tolist()
+for p in (0.5, 1, 2):
+    color, line = LOOKS[p]
+    panel.plot(grid, [entropy(q, p) - entropy(p, p) for q in grid], line, color=color, label=f"p = {p}")
+    panel.plot([p], [0], "o", color=color, clip_on=False)
+panel.set(xscale="log", ylim=(-0.7, 0), xlabel="shape q", ylabel="entropy, less the largest")
+panel.set_title("What is most spread out depends on what is fixed", pad=12)
+panel.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
+panel.minorticks_off()
+panel.legend(title=r"fixed: $\mathbb{E}|z|^p$", loc="lower right")
+show(
+    figure,
+    alt="Three curves of entropy against the shape q. The curve for the constraint p touches zero at q = p and is negative "
+    "everywhere else.",
+)
+
+# %% [markdown]
+# Each curve touches zero at $q = p$. So "maximum entropy" alone does not choose a target. The constraint does. ✓
+# [T2](evidence/01_lp_spheres.ipynb#T2) [T4](evidence/01_lp_spheres.ipynb#T4)
+#
+# Mind what is fixed: the mean of the $p$-th *power* of the norm. The post says "norm". With the mean of
+# $\lVert\mathbf{z}\rVert_2$ itself fixed, a Gaussian is beaten. Now 01.4, twenty minutes: fix whatever you like.
+
+# %% [markdown] tags=["slide"]
+# ## 12 · A prior makes zeros, a target does not
+#
+# Laplace distributions are famous for zeros. The reason comes from regression. Let $w$ be an unknown weight, $\hat w$ its
+# least-squares value, which has Gaussian noise of variance $s^2$, and $\pi(w)$ a *prior*: the density from which we think $w$ is
+# drawn. The most probable weight minimises
+#
+# $$\underbrace{\frac{(w - \hat{w})^2}{2s^2}}_{\text{stay near the data}} - \underbrace{\log\pi(w)}_{\text{be probable}} .$$
+#
+# With a Gaussian prior of variance $\tau^2$ that is *ridge regression*. With a Laplace prior of scale $b$ it is the *lasso*
+# (Tibshirani, 1996).
+
+
+# %% tags=["key"]
+s, tau, b = 0.8, 0.7, 0.5
+
+
+def ridge(w_hat):
+    return w_hat * tau**2 / (tau**2 + s**2)
+
+
+def lasso(w_hat):
+    return w_hat.sign() * (w_hat.abs() - s**2 / b).relu()  # zero where |w_hat| is at most s²/b
+
+
+# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+figure, panel = plt.subplots(figsize=(5.6, 3.9))
+fine = torch.linspace(-6, 6, 481)
+grid = torch.arange(-6000, 6001) * 1e-3
+half = grid[((grid - fine[:, None]) ** 2 / (2 * s**2) + 2.5 * grid.abs().sqrt()).argmin(dim=1)]
+panel.plot(fine, fine, color=COLORS["muted"], linewidth=1, label="least squares")
+panel.plot(fine, ridge(fine), LOOKS[2][1], color=LOOKS[2][0], label="Gaussian prior: ridge")
+panel.plot(fine, lasso(fine), LOOKS[1][1], color=LOOKS[1][0], label="Laplace prior: lasso")
+for k, part in enumerate((half < 0, half == 0, half > 0)):
+    panel.plot(
+        fine[part], half[part], LOOKS[0.5][1], color=LOOKS[0.5][0], label="prior with p = 1/2" if k == 0 else None
     )
-    assert (u != 0).all()
-assert sorted(shares.values()) == list(shares.values())  # the smaller p, the larger the share
-
-# %% [markdown]
-# The smaller $p$, the more a direction leans towards one axis. But mind what this says: coordinates become small, and
-# none of them becomes zero. Exact zeros need something else, which is chapter 02.
-#
-# ## 7 · Cone measure and surface measure
-#
-# There is a second natural way to weigh a piece of the sphere: by its area, the *surface measure*. On the round sphere
-# and on the diamond the two agree. In general they do not, and here is by how much.
-#
-# ✓ [T8](evidence/01_lp_spheres.ipynb#T8)
-
-# %%
-n = 20_000
-generator = torch.Generator().manual_seed(12)
-for name, sample in (("cone measure", sample_cone), ("surface measure", sample_surface)):
-    share = (sample(n, 2, 0.5, generator=generator).abs().amax(1) > 0.9).double().mean().item()
-    error = (share * (1 - share) / n) ** 0.5
-    print(f"p = 0.5, {name}: {share:.3f} ± {error:.4f} of the points in the outer tenth of a spike")
-
-
-# %% tags=["slide"]
-def cut(p, n=20_001):
-    """A quarter of the unit curve in n - 1 pieces: the shares (n - 1,) of its length and of the area below it."""
-    u = unit_curve(p, n)
-    start, end = u[:-1], u[1:]
-    length = (end - start).norm(dim=1)
-    area = (start[:, 0] * end[:, 1] - start[:, 1] * end[:, 0]).abs() / 2
-    return length / length.sum(), area / area.sum()
-
-
-fig, axes = plt.subplots(1, 2, figsize=(8, 4), sharex=True, sharey=True)
-u = unit_curve(0.5, 20_001)
-for ax, weights, name in zip(axes, cut(0.5)[::-1], ("cone measure: equal areas", "surface measure: equal lengths")):
-    ends = torch.searchsorted(weights.cumsum(0), torch.linspace(0, 1, 13, dtype=torch.float64)).clamp(max=20_000)
-    for k, (start, end) in enumerate(zip(ends[:-1], ends[1:])):
-        wedge = torch.cat([torch.zeros(1, 2, dtype=torch.float64), u[start : end + 1]])
-        ax.fill(*wedge.T, color=COLORS["muted"], alpha=0.9 if k % 2 else 0.35, linewidth=0)
-    ax.plot(*u.T, color=COLORS["theory"])
-    ax.plot(*u[ends].T, "o", color=COLORS["theory"], markersize=4)
-    ax.set(title=name, xlabel="$u_1$", aspect="equal")
-axes[0].set_ylabel("$u_2$")
+panel.set(
+    xlabel=r"least-squares value $\hat{w}$", ylabel="most probable weight", title="A prior with a corner gives zeros"
+)
+panel.legend(loc="upper left", fontsize=9)
 show(
-    fig,
-    alt="A quarter of the unit curve for p = 0.5, cut into twelve pieces. Left, pieces of equal area seen from the "
-    "origin: most cuts lie in the inner half of the curve. Right, pieces of equal length: the cuts are evenly spaced "
-    "along the curve up to the tips of the spikes.",
+    figure,
+    alt="The most probable weight against the least-squares value. Ridge is a straight line less steep than the diagonal; "
+    "lasso is zero in the middle and parallel to the diagonal outside; with p = 1/2 it is zero in the middle, jumps, and "
+    "approaches the diagonal.",
 )
 
 # %% [markdown]
-# *A quarter of the sphere for $p = 0.5$ in twelve equally likely pieces. Left: the wedges have equal areas, which makes
-# the pieces at the tips long, since a thin wedge there has little area. Right: the pieces have equal lengths, and more
-# of them lie at the tips. A target with coordinates $\mathcal{GN}_p(0, \sigma)$ follows the left one: for $p < 1$ it
-# visits the spikes less often than "uniform on the ℓp sphere" might suggest, as the two shares above say.*
+# Ridge shrinks every weight and makes none zero. The lasso is zero on a whole interval, and then takes off a fixed amount. With
+# $p = \tfrac12$ the weight jumps from zero, and large weights are kept almost whole. It is the corner once more: zeros come from
+# the kink of $|w|^p$ at $w = 0$. ✓ [T5](evidence/01_lp_spheres.ipynb#T5). Now 01.5, twenty minutes: lasso and ridge at once.
+#
+# The post draws a parallel: as a Laplace *prior* makes weights sparse, a Laplace *target* should make features sparse.
+#
+# **Your guess.** Draw a million entries with $p = 1$. What share of them is exactly zero? And with $p = \tfrac14$?
+
+# %%
+guess = None  # the share for p = 1, between 0 and 1
+
+# %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
+torch.manual_seed(11)
+entries = unit_variance_scale(1.0) * draw_gn((1_000_000,), p=1.0)
+compare(guess, (entries == 0).double().mean())
+print(f"p = 1/4: {(draw_gn((1_000_000,), p=0.25) == 0).double().mean():.3f}")
+
+# %% [markdown]
+# A density gives every single number the probability zero, and zero is no exception. The lasso's zeros, like those of section
+# 5, belong to the *minimum* of something. A sample minimises nothing. So features that match a Laplace target exactly are often
+# small and never zero, and a smaller $p$ does not change that.
+#
+# What does? Shift the same million entries to the left by one standard deviation, and cut off what is negative:
+
+# %%
+features = torch.relu(-1 + entries)  # μ = -1
+exact = 0.5 * math.exp(-(2**0.5))
+print(f"share that is not zero: {features.count_nonzero() / len(features):.3f}, by Eq. 11 {exact:.3f}")
+
+# %% [markdown]
+# All the others are exactly zero. That is the *rectified* generalized Gaussian with $\mu = -1$.
+# [Chapter 02](02_rectified_generalized_gaussian.ipynb) is about it, and derives Eq. 11.
 
 # %% [markdown] tags=["slide"]
-# ## 8 · The most spread-out law, once more
+# ## In three sentences
 #
-# Section 4 used one property of the Gaussian: the logarithm of its density is a constant minus a multiple of
-# $\lVert\mathbf{z}\rVert_2^2$. The product of $\mathcal{GN}_p(0, \sigma)$ has the same property with
-# $\lVert\mathbf{z}\rVert_p^p$, and the same two lines prove: among all laws with a given
-# $\mathbb{E}\lVert\mathbf{z}\rVert_p^p$ it has the largest entropy. Again it is the $p$-th *power* of the norm that is
-# fixed, where the post says norm.
+# **Shown:** features need a target or they collapse; the smaller $p$ is, the more the ℓp sphere leans on the axes, and
+# independent $\mathcal{GN}_p$ entries are a radius times a direction on it, as spread out as their own norm allows. **Open:** a
+# corner makes zeros in a minimum and not in a sample, so how does a target get exact zeros, and how many? **Where to go:**
+# [chapter 02](02_rectified_generalized_gaussian.ipynb), and the [evidence](evidence/01_lp_spheres.ipynb) for what this lesson left
+# out, such as the two ways to weigh a piece of a sphere.
 #
-# **Prediction.** For one coordinate (entropies of independent coordinates add up) take the family $\mathcal{GN}_q$ for
-# all $q > 0$, each scaled so that $\mathbb{E}|z|^p = 1$. Its entropy as a function of $q$ has its maximum at $q = p$.
-# Other laws with the same moment stay below too, and so does a law whose coordinates are not independent.
-#
-# ✓ [T4](evidence/01_lp_spheres.ipynb#T4)
-
-# %%
-log_x = torch.linspace(-40, 25, 8001, dtype=torch.float64)  # a grid in log x reaches from 10^-17 to 10^10
-x, dx = log_x.exp(), log_x.exp() * (log_x[1] - log_x[0])
-
-
-def entropy_at_unit_moment(log_density, p):
-    """Entropy in nats of a symmetric law, given log f up to a constant on x > 0, scaled so that E|x|^p = 1."""
-    f = torch.exp(log_density - torch.logsumexp(log_density + dx.log(), 0)) / 2  # its integral over x > 0 is 1/2
-    moment = 2 * (x**p * f * dx).sum()
-    return (2 * (torch.special.entr(f) * dx).sum() - moment.log() / p).item()  # x / moment^(1/p) has moment 1
-
-
-curves = {}
-shapes = torch.logspace(math.log10(0.25), math.log10(8), 61, dtype=torch.float64).tolist()
-for p in (0.5, 1, 2, 4):
-    best = entropy_at_unit_moment(-(x**p) / p, p)
-    curves[p] = [entropy_at_unit_moment(-(x**q) / q, p) - best for q in shapes]
-
-# %% tags=["slide"]
-fig, ax = plt.subplots(figsize=(7, 3.6))
-looks = {0.5: ("#CC79A7", "-."), 1: (COLORS["laplace"], "-"), 2: (COLORS["gaussian"], "--"), 4: ("#56B4E9", ":")}
-for p, (color, line) in looks.items():
-    ax.plot(shapes, curves[p], line, color=color, label=f"p = {p}")
-    ax.plot([p], [0], "o", color=color, clip_on=False)
-ax.set(xscale="log", ylim=(-0.7, 0.0), xlabel="shape q of the competing law", ylabel="entropy difference (nats)")
-ax.set_title(r"Entropy of $\mathcal{GN}_q$ less that of $\mathcal{GN}_p$ at the same $\mathbb{E}|z|^p$", pad=12)
-ax.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
-ax.set_xticks([], minor=True)
-ax.legend(title="constraint", loc="lower right")
-show(
-    fig,
-    alt="Four curves of entropy against the shape q. The curve for the constraint p touches zero at q = p and is "
-    "negative everywhere else, for p = 0.5, 1, 2 and 4.",
-)
-
-# %% [markdown]
-# *Each curve has its constraint $p$ and touches zero at $q = p$ (dot): under that constraint no member of the family,
-# and no other law, is more spread out.*
-#
-# ## 9 · Priors: lasso and ridge
-#
-# Why should a Laplace law have to do with sparsity? The usual argument comes from regression. Let
-# $\mathbf{y} = X\mathbf{w} + \text{noise}$ with a known matrix $X$ of shape $(n, k)$ whose columns are orthonormal, $k$
-# unknown weights $\mathbf{w}$, and Gaussian noise of variance $s^2$ on each of the $n$ values. Give each weight a
-# *prior*, a density $\pi$ from which it is thought to be drawn. Once $\mathbf{y}$ is seen, the most probable weights,
-# the *posterior mode* or maximum a posteriori (MAP) estimate, minimise minus the logarithm of likelihood times prior:
-#
-# $$\frac{1}{2s^2}\lVert\mathbf{y} - X\mathbf{w}\rVert_2^2 - \sum_j \log \pi(w_j)
-#   = \text{constant} + \sum_j \Bigl[\frac{(w_j - \hat{w}_j)^2}{2s^2} - \log\pi(w_j)\Bigr],
-#   \qquad \hat{\mathbf{w}} = X^\top\mathbf{y} ,$$
-#
-# so each weight can be treated alone, given its least-squares value $\hat{w}$. Setting the slope to zero where there is
-# one, and comparing with the kink at $w = 0$, gives
-#
-# - for a Gaussian prior of variance $\tau^2$ (*ridge*): $w = \hat{w}\,\tau^2/(\tau^2 + s^2)$;
-# - for a Laplace prior of scale $b$ (*lasso*): $w = \operatorname{sgn}(\hat{w})\max(|\hat{w}| - s^2/b,\, 0)$;
-# - for a prior $\propto \exp(-\lambda|w|^p)$ with $\lambda > 0$ and $p < 1$: zero up to a threshold, and beyond it, for
-#   $\hat{w} > 0$, the larger solution of $w + \lambda s^2 p\,w^{p-1} = \hat{w}$. At the threshold the mode jumps from
-#   $0$ to a $w_0$ at which the slope is zero and the bracket has the same value as at $0$. These two equations have the
-#   solution $w_0 = \bigl(2\lambda s^2(1-p)\bigr)^{1/(2-p)}$, $|\hat{w}| = w_0 + \lambda s^2 p\,w_0^{p-1}$.
-#
-# **Prediction.** Only the last two give exact zeros on a whole interval of $\hat{w}$. Far out, ridge takes off a fixed
-# share, lasso a fixed amount, and $p < 1$ an amount that tends to zero, about $\lambda s^2 p\,\hat{w}^{p-1}$.
-#
-# ✓ [T5](evidence/01_lp_spheres.ipynb#T5)
-
-
-# %%
-def mode_by_search(w_hat, penalty, s):
-    """Posterior modes of weights with least-squares values w_hat (m,), on a grid of width 1e-3 that contains 0."""
-    grid = torch.arange(-20_000, 20_001, dtype=torch.float64) * 1e-3
-    objective = (grid - w_hat[:, None]) ** 2 / (2 * s**2) + penalty(grid)  # (m, 40001)
-    return grid[objective.argmin(1)]
-
-
-s, tau, b, lam, p = 0.8, 0.7, 0.5, 2.5, 0.5
-jump = (2 * lam * s**2 * (1 - p)) ** (1 / (2 - p))
-threshold = jump + lam * s**2 * p * jump ** (p - 1)
-
-generator = torch.Generator().manual_seed(11)
-draws = torch.distributions.Laplace(0.0, b).icdf(torch.rand(1_000_000, dtype=torch.float64, generator=generator))
-print(f"exact zeros in a million draws from the Laplace prior itself: {(draws == 0).sum()}")
-
-# %% tags=["slide"]
-fig, ax = plt.subplots(figsize=(5.5, 4.4))
-fine = torch.linspace(-6, 6, 241, dtype=torch.float64)
-ax.plot(fine, fine, color=COLORS["muted"], linewidth=1, label="least squares (no prior)")
-shrunk, thresholded = fine * tau**2 / (tau**2 + s**2), fine.sign() * (fine.abs() - s**2 / b).clamp(min=0)
-ax.plot(fine, shrunk, "--", color=COLORS["gaussian"], label="Gaussian prior: ridge")
-ax.plot(fine, thresholded, color=COLORS["laplace"], label="Laplace prior: lasso")
-curve = mode_by_search(fine, lambda w: lam * w.abs() ** p, s)
-for part in (fine < -threshold, fine.abs() < threshold, fine > threshold):
-    label = "prior with p = 1/2" if part[0] else None
-    ax.plot(fine[part], curve[part], "-.", color="#CC79A7", label=label)
-ax.set(xlabel=r"least-squares value $\hat{w}$", ylabel="posterior mode $w$", title="What a prior does to a weight")
-ax.legend(loc="upper left")
-show(
-    fig,
-    alt="Posterior mode against the least-squares value. Ridge is a straight line less steep than the diagonal, lasso "
-    "is zero in the middle and parallel to the diagonal outside, and the prior with p = 1/2 is zero on a wider "
-    "interval, jumps at its ends, and then approaches the diagonal.",
-)
-
-# %% [markdown]
-# *Ridge (dashed) is zero nowhere but at the origin. Lasso (solid) is exactly zero on an interval and then runs at a
-# constant distance from the diagonal. With $p = 1/2$ (dash-dotted) the interval is wider here, yet beyond the jump the
-# curve approaches the diagonal: large weights are kept. (How wide the intervals are depends on the scales chosen.)*
-#
-# So a Laplace *prior* gives zeros. That a Laplace *target* gives features with zeros does not follow, as the million
-# draws above show. The zeros belong to the *mode of a posterior*; a draw from the Laplace law is zero with probability
-# 0. Matching features to a Laplace target makes many of them small and none of them zero.
-
-# %% [markdown]
-# ## Exercises
-#
-# Six exercises, from five minutes to an open question: [exercises](exercises/01_lp_spheres.ipynb).
-
-# %% [markdown] tags=["slide"]
-# ## What was shown
-#
-# (Names such as T1 are those of `claims.toml`, the list of statements that this series tests.)
-#
-# - Agreement between views does not keep features apart; a target distribution does (S1). The effective rank shows when
-#   coordinates repeat each other, but sees linear redundancy only (S2).
-# - A law whose density depends on $\lVert\mathbf{z}\rVert_p$ alone is a radius times an independent direction: Gauss
-#   with $\chi(d)$ (T1), Laplace with Gamma (T3), $\mathcal{GN}_p$ with a Gamma law for the $p$-th power (T7).
-# - The direction follows the cone measure, which is the surface measure for $p = 1, 2, \infty$ only (T7, T8).
-# - $\mathcal{GN}_p$ has the largest entropy at a fixed mean $p$-th *power* of the ℓp norm (T2, T4).
-# - Laplace priors give exact zeros as posterior modes, not as draws (T5).
-#
-# ## What is open
-#
-# - Small coordinates are not zeros. How does a target get exact zeros, how many, and what does its entropy mean then?
-#   That is chapter 02.
-# - Matching two distributions in many dimensions was a black box here: `rdmreg_loss`. Chapters 03 and 04 open it.
-# - With $p < 1$ the cone measure visits the tips of the spikes less often than the surface measure would. Whether a
-#   target with the surface measure's directions would be better or worse for learning is not studied in this series;
-#   `sample_surface` draws them in any dimension.
-#
-# ## Where to read on
-#
-# - Yilun Kuang, *Rectified LpJEPA* (blog post, 30 January 2026), sections "Self-Supervised Learning" to "Generalized
-#   Gaussian Distributions". The paper: Yilun Kuang, Yash Dagade, Tim G. J. Rudner, Randall Balestriero and Yann LeCun,
-#   *Rectified LpJEPA: Joint-Embedding Predictive Architectures with Sparse and Maximum-Entropy Representations*,
-#   arXiv:2602.01456, 2026.
-# - Franck Barthe, Olivier Guédon, Shahar Mendelson and Assaf Naor, *A probabilistic approach to the geometry of the
-#   $\ell_p^n$-ball*, Annals of Probability 33, 2005: the polar decomposition of section 6.
-# - Assaf Naor, *The surface measure and cone measure on the sphere of $\ell_p^n$*, Transactions of the American
-#   Mathematical Society 359, 2007: how near the two measures are in high dimension.
-# - Assaf Naor and Dan Romik, *Projecting the surface measure of the sphere of $\ell_p^n$*, Annales de l'Institut Henri
-#   Poincaré (B) 39, 2003: the bound that exercise 01.6 quotes.
-# - Li Jing, Pascal Vincent, Yann LeCun and Yuandong Tian, *Understanding Dimensional Collapse in Contrastive
-#   Self-supervised Learning*, ICLR 2022.
-# - Olivier Roy and Martin Vetterli, *The effective rank: a measure of effective dimensionality*, EUSIPCO 2007.
-# - Robert Tibshirani, *Regression Shrinkage and Selection via the Lasso*, Journal of the Royal Statistical Society B
-#   58, 1996.
+# **Read on.** B. A. Olshausen, D. J. Field, *Emergence of simple-cell receptive field properties by learning a sparse code for
+# natural images*, 1996 · D. Attwell, S. B. Laughlin, *An energy budget for signaling in the grey matter of the brain*, 2001 ·
+# D. D. Lee, H. S. Seung, *Learning the parts of objects by non-negative matrix factorization*, 1999 · X. Glorot, A. Bordes,
+# Y. Bengio, *Deep Sparse Rectifier Neural Networks*, 2011 · D. L. Donoho, *Compressed sensing*, 2006 · B. K. Natarajan, *Sparse
+# Approximate Solutions to Linear Systems*, 1995 · R. Tibshirani, *Regression Shrinkage and Selection via the Lasso*, 1996 ·
+# R. Chartrand, *Exact reconstruction of sparse signals via nonconvex minimization*, 2007 · R. Chartrand, W. Yin, *Iteratively
+# reweighted algorithms for compressive sensing*, 2008 · T. Wang, P. Isola, *Understanding Contrastive Representation Learning
+# through Alignment and Uniformity on the Hypersphere*, 2020 · L. Jing, P. Vincent, Y. LeCun, Y. Tian, *Understanding Dimensional
+# Collapse in Contrastive Self-supervised Learning*, 2022 · O. Roy, M. Vetterli, *The effective rank: a measure of effective
+# dimensionality*, 2007 · F. Barthe, O. Guédon, S. Mendelson, A. Naor, *A probabilistic approach to the geometry of the
+# $\ell_p^n$-ball*, 2005. The bibliography of the series has their addresses.

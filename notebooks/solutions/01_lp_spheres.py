@@ -101,8 +101,8 @@ def mean_radius(d, p, sigma):
 # %% [markdown] tags=["solution"]
 # The root of the mean, $d^{1/p}\sigma$, is *not* the mean: at $d = 1$, $p = 1/2$ it is $\sigma$, and the mean is
 # $3\sigma/2$. For large $d$ the ratio of the two tends to 1, since the spread of $r$ relative to its mean falls as
-# $1/\sqrt{pd}$. So the thin shell of section 3 is relative: in absolute terms its width grows as $d^{1/p - 1/2}$, which
-# stays constant at $p = 2$ only. The shell of the Laplace law gets as wide as $\sqrt{d}$.
+# $1/\sqrt{pd}$. So the thin shell of section 7 is relative: in absolute terms its width grows as $d^{1/p - 1/2}$, which
+# stays constant at $p = 2$ only. The shell of the Laplace distribution gets as wide as $\sqrt{d}$.
 
 # %% tags=["check"]
 check("01.3", mean_radius)
@@ -193,8 +193,9 @@ for p, distances in record["distance"].items():
 # down, the ratio tends to 1 and the distance to 0, at the rate $1/\sqrt{d}$ once there is a variance too ($p > 3/4$).
 # For $p < 1/2$ the few coordinates nearest to zero dominate the sum in every dimension, the ratio keeps a spread, and
 # the distance tends to a positive number. The sum, rescaled, then tends to a stable law, as such sums do, and draws of
-# that law give the number in the last column. At $p = 1/2$ the distance should still fall to 0, but only about as fast
-# as $1/\log d$.
+# that law give the number in the last column. At $p = 1/2$ the distance should still fall to 0, but only about as
+# fast as $\log\log d / (2 \log d)$: rare draws with one very small coordinate lift the mean of the ratio by that much, and all the
+# others lie below it.
 #
 # So for $p < 1/2$ the two targets differ in any dimension, and they do so in the coordinates that are almost zero.
 # Whether a network learns better from one or the other is open. An experiment: chapter 05 with a target made of

@@ -196,10 +196,10 @@ def cone_to_surface(function):
             raise Wrong(f"a total variation distance lies between 0 and 1, at d = {d}, p = {p} yours is {value:.3f}.")
         return value
 
-    plane = {0.6: 0.1586, 0.75: 0.0721}  # exact, by the lengths and areas of section 7
+    plane = {0.6: 0.1586, 0.75: 0.0721}  # exact, by the lengths and areas of the evidence
     measured = {p: distance(2, p) for p in plane}
     if all(near(value, 2 * plane[p], 0.15) for p, value in measured.items()):
-        raise Wrong("in the plane your distances are twice those of section 7: is a factor 1/2 missing?")
+        raise Wrong("in the plane your distances are twice those of the evidence: is a factor 1/2 missing?")
     for p, value in measured.items():
         if abs(value - plane[p]) > 0.025:
             raise Wrong(f"in the plane, at p = {p}, the distance is not {value:.3f}: compare `total_variation({p})`.")
