@@ -211,7 +211,7 @@ for p in (1, 2):
 # Both limits were set after the runs were seen, and the factor leaves out the one run where fewer than 1 in 500 entries are
 # to be non-zero. It reaches less than half of its share.
 #
-# ### What zeros cost on `shapes`
+# ### What zeros cost on shapes
 #
 # At the sparse end one has to compare at equal sparsity and not at equal $\mu$.
 
