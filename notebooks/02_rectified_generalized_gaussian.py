@@ -106,7 +106,7 @@ explore.target(mu=-1.0, p=1.0)
 # 3. throw a coin for the sign.
 
 
-# %% tags=["key", "slide"]
+# %% tags=["key"]
 def sample_gn(shape, p):  # the generalized Gaussian with centre 0 and scale 1
     size = (p * Gamma(1 / p, 1.0).sample(shape)) ** (1 / p)  # how far from the centre
     sign = 2 * torch.randint(2, shape) - 1  # on which side: -1 or 1
@@ -205,7 +205,7 @@ torch.manual_seed(1)
 x = sample((12, 40), p=1.0, mu=-1.0)  # (B, D)
 print(f"not zero: {(x > 0).float().mean():.2f}")
 
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+# %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panel = plt.subplots(figsize=(9.5, 3))
 plot_values(panel, x, COLORS["rectified"], 2.0)
 panel.set(xlabel="entry", ylabel="sample", title="Twelve samples at μ = −1: white is exactly zero")
@@ -583,7 +583,7 @@ entropy = {c: competitors(m, c).entropy() for c in (-1.0, 0.0)}
 for c, values in entropy.items():
     print(f"E(z - c)^2 fixed, c = {c:g}: best centre {m[values.argmax()]:.1f}, entropy {values.max():.3f}")
 
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+# %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panel = plt.subplots(figsize=(6.5, 3.2))
 for (c, values), line, color in zip(entropy.items(), ("-", "--"), (COLORS["rectified"], "#CC79A7")):
     panel.plot(m, values, line, color=color, label=r"$E(z+1)^2$ fixed" if c else r"$E\,z^2$ fixed")
@@ -664,7 +664,7 @@ show(
 #
 # Now 02.5, twenty minutes: find the $\mu$ at which two shapes tie.
 
-# %% [markdown] tags=["slide"]
+# %% [markdown]
 # ## 9 · A value of μ means nothing without its σ
 #
 # So far the curve had variance one *before* the cut. The cut takes some of it away. We may as well choose $\sigma$ so that $x$ has
@@ -677,7 +677,7 @@ for mu in (-2.0, -1.0, 0.0):
     shares = [active_fraction(mu, sigma, 1.0) for sigma in (before, after)]
     print(f"mu {mu:g}: sigma {before:.2f} or {after:.2f}, share not zero {shares[0]:.2f} or {shares[1]:.2f}")
 
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+# %% jupyter={"source_hidden": true} tags=["draw"]
 mu = torch.linspace(-4, 2, 61)
 figure, panels = plt.subplots(1, 2, figsize=(10, 3.2))
 scales = {
