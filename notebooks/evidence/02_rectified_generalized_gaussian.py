@@ -18,7 +18,7 @@
 # # 02 · The Rectified Generalized Gaussian: the evidence
 #
 # Every claim of [the lesson](../02_rectified_generalized_gaussian.ipynb), with its test, under the lesson's section
-# headings, and the checks of our formulas against the module.
+# headings, and the checks of our formulas against the module. We write $d$ for the number of entries, the lesson's $D$.
 #
 # A value measured on random draws may differ from its prediction by `LIMIT` = 4 standard errors; a cell that uses this
 # limit says how often a *true* statement would fail it by bad luck. (The seeds are fixed, so here the luck is always
@@ -120,7 +120,7 @@ def active_fraction(mu, sigma, p):
 
 
 # %% [markdown]
-# ## 1 · The generalized Gaussian
+# ## 1 · One family of bell curves, from spiky to flat
 
 # %% [markdown]
 # ### T6
@@ -128,6 +128,8 @@ def active_fraction(mu, sigma, p):
 # The density $\frac{p^{1-1/p}}{2\sigma\Gamma(1/p)}\exp\bigl(-\frac{|z-\mu|^p}{p\sigma^p}\bigr)$ of
 # $\mathcal{GN}_p(\mu, \sigma)$ integrates to one for all $p, \sigma > 0$, and is that of `scipy.stats.gennorm` with
 # `beta` $= p$, `loc` $= \mu$ and `scale` $= \sigma p^{1/p}$.
+#
+# Forgetting the factor $p^{1/p}$ is an easy mistake that nobody notices at $p = 1$. The control makes it.
 
 # %% tags=["claim-T6"]
 mu, sigma, z = 0.7, 1.3, np.linspace(-6, 6, 241)
@@ -139,12 +141,16 @@ for p in (0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0):
     print(f"p = {p:<4}  mass {mass:.6f}")
     assert abs(mass - 1) < 1e-8
     assert np.allclose(ours, scipys, rtol=1e-9, atol=1e-300) and np.allclose(ours, modules, rtol=1e-9, atol=1e-300)
+    forgotten = stats.gennorm.pdf(z, p, loc=mu, scale=sigma)  # the control: without the factor p ** (1 / p)
+    assert np.allclose(ours, forgotten, rtol=1e-9) == (p == 1.0)  # at p = 1 nobody notices
 print("all equal to one (tolerance 1e-8); densities equal to scipy's and to the module's (relative 1e-9)")
 
 # %% [markdown]
 # ### Drawing from it
 #
-# The lesson's `draw_gn` draws a Gamma variable and a coin. The module uses a relative of it that needs no coin: $V
+# Why is $G = |t|^p/p$ a Gamma variable? For $t > 0$ substitute $t = (pG)^{1/p}$, so $dt = (pG)^{1/p-1}\,dG$: the density
+# $e^{-|t|^p/p}$ becomes $G^{1/p-1}e^{-G}$ up to a constant, the Gamma density of shape $1/p$. So `draw_gn`, the lesson's
+# `sample_gn` with a generator, draws a Gamma variable and a coin. The module uses a relative of it that needs no coin: $V
 # (p\,G')^{1/p}$ with $V$ uniform on $(-1, 1)$ and $G' \sim \mathrm{Gamma}(1 + 1/p)$. **Prediction.** Both give the same
 # law, scipy's. A Kolmogorov-Smirnov test (KS) compares the distribution function of the draws with scipy's; its p-value
 # is uniform on $[0, 1]$ if the two laws agree and near 0 if they do not. So all of the p-values below should exceed a
@@ -192,11 +198,12 @@ for p in shapes:
     print(f"of the draws {squares.mean():.2f}, standard error {error:.3f}")
     assert math.isclose(sigma, unit_variance_scale(p), rel_tol=1e-12)  # the module's function
     assert abs(by_integral - 1) < 1e-7 and abs(squares.mean() - 1) < LIMIT * error
+    assert p == 2.0 or abs(variance_gn(mu, 1.0, p) - 1) > 0.1  # the control: scale 1 does it for the Gaussian alone
 assert math.isclose(unit_variance_scale(2), 1) and math.isclose(unit_variance_scale(1), math.sqrt(0.5))
 print(bad_luck(len(shapes)))
 
 # %% [markdown]
-# ## 2 · Rectify: where the zeros come from
+# ## 2 · Cutting makes the zeros
 #
 # The shares of the points in the plane, against 1/4, 1/2 and 1/4.
 
@@ -213,7 +220,7 @@ for count, (name, expected) in enumerate((("on the origin", 1 / 4), ("on an axis
 print(bad_luck(3))
 
 # %% [markdown]
-# ## 3 · The law of one coordinate
+# ## 3 · One entry is a spike and a curve
 #
 # **Prediction.** The module's `log_prob` gives Eq. 8 and 9 for the rectified law and Eq. 10 for the truncated one.
 
@@ -261,7 +268,7 @@ assert abs((draws[-1.0, 1.0] > 0).double().mean() - wrong) > 10 * math.sqrt(wron
 assert all(math.isclose(cdf_gn(t, 2.0), stats.norm.cdf(t)) for t in (-2, -1, 0.5, 3))
 
 # %% [markdown]
-# ## 4 · How many entries are non-zero
+# ## 4 · The number of non-zero entries is known beforehand
 #
 # The lesson's `active_fraction`, which is Eq. 12, against the module.
 
@@ -308,6 +315,14 @@ print(f"at 3 standard errors it would be 1 time in {1 / (1 - (1 - 2 * stats.norm
 print(f"settings beyond 3 standard errors: {(np.abs(deviations) > 3).sum()}")
 assert np.abs(deviations).max() < LIMIT and p_value > level
 
+# The control: the normal distribution function in place of Phi_p. It is right at p = 2 and must fail at every other p.
+for shape in P_STYLE:
+    rows = [i for i, (mu, _, p) in enumerate(grid_settings) if p == shape and mu != 0]
+    normal = np.array([stats.norm.cdf(grid_settings[i][0] / grid_settings[i][1]) for i in rows])
+    wrong = (np.array(counts)[rows] - d * normal) / np.sqrt(d * normal * (1 - normal) / n)
+    assert (np.abs(wrong).max() < LIMIT) == (shape == 2.0)
+print("with the normal distribution function instead: right at p = 2, wrong at every other p")
+
 # %%
 figure, panel = plt.subplots(figsize=(6, 3.6))
 for (p, line), marker in zip(P_STYLE.items(), "osD^"):
@@ -340,7 +355,7 @@ print(bad_luck(1))
 assert abs(measured - expected) < LIMIT * error
 
 # %% [markdown]
-# ## 5 · The orthant that empties
+# ## 5 · In many dimensions every vector has a zero
 
 # %% [markdown]
 # ### T11
@@ -370,7 +385,7 @@ print(f"{checks} shares within {LIMIT} standard errors; {bad_luck(checks)}")
 
 
 # %% [markdown]
-# ## 6 · Entropy without a density
+# ## 6 · The share of non-zeros is also a dimension
 
 # %% [markdown]
 # ### T13
@@ -380,6 +395,9 @@ print(f"{checks} shares within {LIMIT} standard errors; {bad_luck(checks)}")
 # is its Rényi information dimension, and $h = a\,H_1(\mathcal{TGN}_p(\mu, \sigma)) + H_0(\mathrm{Bernoulli}(a))$, with
 # differential entropy $H_1$ and Shannon entropy $H_0$, its $d(\xi)$-dimensional entropy. For $D$ independent
 # coordinates both are multiplied by $D$.
+#
+# Do not make the grid much finer than here. Once nearly every non-zero draw is alone in its cell, the measured entropy
+# stops growing: at $\log n$ without an atom, and at $a \log n - (1-a)\log(1-a)$ with one, whose zeros share a cell.
 
 
 # %%
@@ -435,7 +453,7 @@ print(f"standard errors: slope at most {1 / math.sqrt(4 * n):.4f}, intercept abo
 print("(slope 0.01, intercept 0.02, ratio 1 %) are wider, since the grids are not infinitely fine")
 
 # %% [markdown]
-# ## 7 · Maximum entropy, with the fine print
+# ## 7 · RGG has maximum entropy, under the right constraint
 
 # %% [markdown]
 # ### T14
@@ -512,7 +530,27 @@ assert round(law.entropy().item(), 4) == 0.3405 and round(half_normal, 4) == 0.3
 
 
 # %% [markdown]
-# The best locations under the two constraints of the lesson's last figure in this section: $m = -1$ and $m = 0$.
+# The first of the two statements, as a picture: competitors of other shapes $q$, about the same $\mu$ and with the same
+# $\mathbb{E}|z-\mu|^p$. Each curve touches zero where the competitor's shape is that of the constraint, and only there.
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+figure, panel = plt.subplots(figsize=(6, 3.4))
+for ((mu, p), values), line in zip(sweeps.items(), ("-", "--", ":")):
+    panel.plot(shapes, values, line, color=P_STYLE[p]["color"], label=f"p = {p:g}, μ = {mu:g}")
+    panel.plot([p], [0], "o", color=P_STYLE[p]["color"])
+panel.set(xlabel="shape q of the competitor", ylabel="entropy − that of Eq. 10", xscale="log", ylim=(-0.3, 0.03))
+panel.set_xticks([0.5, 1, 2, 4, 8], ["0.5", "1", "2", "4", "8"])
+panel.minorticks_off()
+panel.set_title("The best shape is that of the constraint")
+panel.legend(loc="lower center")
+show(
+    figure,
+    alt="Entropy of truncated distributions of shape q minus that of Eq. 10, for three constraints: each curve touches zero "
+    "at q = p and is negative elsewhere.",
+)
+
+# %% [markdown]
+# The best locations under the two constraints of the lesson's figure in this section: $m = -1$ and $m = 0$.
 
 
 # %%
@@ -530,7 +568,7 @@ for name, (center, values) in zip(("E(z + 1)^2", "E z^2"), by_center.items()):
     assert locations[values.argmax()] == center
 
 # %% [markdown]
-# ## 8 · A smaller $p$ need not be sparser
+# ## 8 · A smaller p need not be sparser
 
 # %% [markdown]
 # ### T15
@@ -539,6 +577,11 @@ for name, (center, values) in zip(("E(z + 1)^2", "E z^2"), by_center.items()):
 # from unit variance it has $P(x > 0) = 0.0228$ at $p = 2$, $0.0296$ at $p = 1$ and $0.0263$ at $p = 1/2$, which is not
 # monotone. The effect of $p$ is on how unequal the non-zero entries are: at $\mu = 0$, where half of the entries are
 # non-zero for every $p$, a smaller $p$ leaves a larger share of the energy $\sum_i x_i^2$ to the few largest.
+#
+# The share has a closed form at $\mu = 0$. The largest tenth of the non-zero entries begins at a quantile $w$ of the Gamma
+# variable $|t|^p / p$, and weighting its density by $t^2$ raises its shape from $1/p$ to $3/p$: the share is $Q(3/p, w)$
+# with $Q = 1 - P$ and $Q(1/p, w) = 1/10$. With 90 % zeros the order is the same and the differences are smaller (last
+# output): far out, tails look more nearly exponential, and $p = 1$, which is exponential, does not change at all.
 
 # %% tags=["claim-T15"]
 n, generator, shapes = 400_000, torch.Generator().manual_seed(7), (0.5, 1.0, 2.0, 4.0)
@@ -585,10 +628,12 @@ assert (np.diff([top_share(p) for p in over_p]) < 0).all(), "the share should fa
 
 
 # %% [markdown]
-# ## 9 · Two choices of $\sigma$
+# ## 9 · A value of μ means nothing without its σ
 #
-# The scale of unit variance after rectification by a search and by the module, the variance of draws, and the size of
-# the non-zero entries.
+# With $m_k = \int_0^\infty z^k f(z)\,dz$ over the density $f$ of $\mathcal{GN}_p(\mu, \sigma)$, unit variance after
+# rectification means to solve $m_2 - m_1^2 = 1$ for $\sigma$. We do it by a search and by the module. Then come the variance
+# of draws, and the size of the non-zero entries: at unit variance before, they shrink as $\mu$ falls if $p = 2$, keep
+# their size if $p = 1$, and grow if $p = 0.5$.
 
 
 # %%
@@ -625,9 +670,10 @@ for p in (0.5, 1.0, 2.0):
     assert np.allclose(sizes, sizes[0]) if p == 1 else sizes == sorted(sizes, reverse=p > 1)
 
 # %% [markdown]
-# ## 10 · You want 90 % zeros: which $\mu$?
+# ## 10 · You want 90 % zeros: which μ?
 #
-# The lesson's formula for $\mu$, for unit variance before and after rectification, against the module.
+# The lesson's formula for $\mu$, for unit variance before and after rectification, against the module. For unit variance
+# *after*, divide both $\mu$ and $\sigma$ by the standard deviation of $x$: their ratio, and with it the count, stays.
 #
 # **Prediction.** Draws at this $\mu$ have the wanted share of zeros within `LIMIT` standard errors.
 
