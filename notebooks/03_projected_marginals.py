@@ -141,18 +141,18 @@ show_live(
 )
 
 # %% [markdown] tags=["slide"]
-# Each dot is a sample of the target with two entries. Most entries are exactly zero, so the dots lie on the axes, and most of
-# them in the corner. The arrow is a direction. Drop every dot at a right angle onto the arrow's line, and you get numbers: the
-# shadow, on the right. The bar is the share of them that is exactly zero.
+# Each dot is a sample of the target with two entries. Most entries are exactly zero, so the dots lie on the axes, and
+# most of them in the corner. The arrow is a direction. Drop every dot at a right angle onto the arrow's line, and you
+# get numbers: the shadow, on the right. The bar is the share of them that is exactly zero.
 #
-# **A question before you read on.** Turn the arrow with the slider. (Where the page cannot move you see it at 30°.) At which
-# angles is the bar highest, and why there? Then think of 512 axes in place of two, and of an arrow that points anywhere. How high is the bar
-# now? Keep both answers.
+# **A question before you read on.** Turn the arrow with the slider. (Where the page cannot move you see it at 30°.) At
+# which angles is the bar highest, and why there? Then think of 512 axes in place of two, and of an arrow that points
+# anywhere. How high is the bar now? Keep both answers.
 #
-# **Afterwards you can** write down what a direction sees of the target, say which clouds a set of directions confuses, and say
-# how much a loss that only looks along directions can know. **You need** the target of
-# [chapter 02](02_rectified_generalized_gaussian.ipynb), the Rectified Generalized Gaussian (RGG). **It takes** about
-# forty-five minutes. The cells run in less than one.
+# **Afterwards you can** write down what a direction sees of the target, say which clouds a set of directions confuses,
+# and say how much a loss that only looks along directions can know. **You need** the target of [chapter
+# 02](02_rectified_generalized_gaussian.ipynb), the Rectified Generalized Gaussian (RGG). **It takes** about forty-five
+# minutes. The cells run in less than one.
 #
 # A line such as "✓ P2" is a link. It leads to the cell that tests this claim and stops when it is false.
 
@@ -167,9 +167,9 @@ c = torch.tensor([0.8, 0.6])  # (D,), of length one
 x @ c  # (B,)
 
 # %% [markdown]
-# Each point $\mathbf{x}$ became one number, $\mathbf{c}^\top\mathbf{x} = c_1 x_1 + c_2 x_2$. When $\mathbf{x}$ is random, so is
-# this number, and its distribution is called the *projected marginal* of $\mathbf{x}$ along $\mathbf{c}$. We say *shadow*. Along
-# an axis it is the distribution of one entry.
+# Each point $\mathbf{x}$ became one number, $\mathbf{c}^\top\mathbf{x} = c_1 x_1 + c_2 x_2$. When $\mathbf{x}$ is
+# random, so is this number, and its distribution is called the *projected marginal* of $\mathbf{x}$ along $\mathbf{c}$.
+# We say *shadow*. Along an axis it is the distribution of one entry.
 #
 # For features of a network $D$ is 512, not two, and we look along many directions at once. A Gaussian vector points
 # everywhere alike, so we divide one by its length:
@@ -181,20 +181,23 @@ def shadows(x, N):  # x: (B, D)
     return x @ c.T  # new: one shadow a column, (B, N)
 
 
+shadows(x, N=3).shape
+
 # %% [markdown]
-# From here on we draw the directions with the module's `random_directions(N, D)`, which does the same.
+# From here on `random_directions(N, D)` of the module draws the directions, in the same way.
 
 # %% [markdown] tags=["slide"]
 # ## 2 · The error stays small, but the signal shrinks
 #
-# Why look at shadows at all? We want to pull the distribution $P$ of the features $\mathbf{z}$ towards a target $Q$, so we need
-# a distance. The one that comes to mind first is the Kullback-Leibler divergence,
+# Why look at shadows at all? We want to pull the distribution $P$ of the features $\mathbf{z}$ towards a target $Q$, so
+# we need a distance. The one that comes to mind first is the Kullback-Leibler divergence,
 #
 # $$D_{\mathrm{KL}}(P \Vert Q) = \int \log\frac{dP}{dQ}\, dP \approx \frac1B \sum_{i=1}^{B}
 # \log\frac{\overbrace{p(\mathbf{z}_i)}^{\text{unknown}}}{\underbrace{q(\mathbf{z}_i)}_{\text{known}}}. \tag{4}$$
 #
-# We chose $Q$, so we know its density $q$. The density $p$ of the features we do not know: all we have is $B$ points. We
-# can estimate it. Put a small Gaussian bump on each point, and take the mean of the bumps of all the *other* points:
+# We chose $Q$, so we know its density $q$. (For RGG, $q$ is a probability at zero and a density above it. Here we take a
+# Gaussian.) The density $p$ of the features we do not know: all we have is $B$ points. We can estimate it. Put a small
+# Gaussian bump on each point, and take the mean of the bumps of all the *other* points:
 
 
 # %%
@@ -213,8 +216,9 @@ def kl_of_cloud(z):  # Eq. 4 for the target N(0, I)
 
 # %% [markdown]
 # Now the other way. On a line we need no density. Sort the $B$ numbers of a shadow, and compare the smallest with the
-# target's smallest quantile, the next with the next, and so on. The mean squared gap is the squared *2-Wasserstein distance*
-# $W_2^2$, up to the rounding of the target to $B$ quantiles ([chapter 04](04_rdmreg.ipynb) builds the loss on it):
+# target's smallest quantile, the next with the next, and so on. The mean squared gap is the squared *2-Wasserstein
+# distance* $W_2^2$, up to the rounding of the target to $B$ quantiles ([chapter 04](04_rdmreg.ipynb) builds the loss on
+# it):
 
 
 # %% tags=["key", "slide"]
@@ -239,10 +243,9 @@ for D in dims:
         rows.append([kl_of_cloud(z), w2_of_shadows(z @ c.T), w2_of_shadows(y @ c.T)])
 kl, seen, noise = torch.tensor(rows).view(len(dims), 8, 3).permute(2, 0, 1)  # (number of dims, 8) each
 signal = 1 / torch.tensor(dims)  # what a shadow sees on average
-error_kl, error_w2 = (
-    (found - true[:, None]).square().mean(1).sqrt() for found, true in ((kl, 0.5 + 0 * signal), (seen, signal))
-)
-print(f"D = 512: error of the divergence {error_kl[-1]:.0f}, of W2 {error_w2[-1]:.3f}")
+error_kl = (kl - 0.5).square().mean(dim=1).sqrt()  # root mean square
+error_w2 = (seen - signal[:, None]).square().mean(dim=1).sqrt()
+print(f"D = 512: error of the divergence {error_kl[-1]:.0f} (its true value is 0.5), of W2 {error_w2[-1]:.3f}")
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.3))
@@ -267,14 +270,14 @@ show(
 # %% [markdown]
 # Left: in many dimensions a few hundred points have no neighbours worth the name, and the divergence is lost. The error
 # of shadows does not grow. Right: the price. The shift is as large as ever, but on a shadow it leaves $1/D$, and in 512
-# dimensions that is below the noise of the batch. Every method in this series makes this bargain: *an error that does not
-# grow, for a signal that shrinks.* ✓ [S3](evidence/03_projected_marginals.ipynb#S3)
+# dimensions that is below the noise of the batch. The losses of LeJEPA and of this series make this bargain: *an error
+# that does not grow, for a signal that shrinks.* ✓ [S3](evidence/03_projected_marginals.ipynb#S3)
 #
 # > **Where this comes from.** That estimates fail as dimensions are added is the *curse of dimensionality*. For the
-# > divergence there is a theorem: a lower bound from samples that holds for every distribution cannot be much larger than the
-# > logarithm of their number ([McAllester and Stratos, 2020](https://arxiv.org/abs/1811.04251)). Looking at data along chosen directions is *projection pursuit* (Friedman and
-# > Tukey, 1974). That distances of shadows escape the curse holds in general
-# > ([Nadjahi and others, 2020](https://arxiv.org/abs/2003.05783)).
+# > divergence there is a theorem: a lower bound from samples that holds for every distribution cannot be much larger
+# > than the logarithm of their number ([McAllester and Stratos, 2020](https://arxiv.org/abs/1811.04251)). Looking at
+# > data along chosen directions is *projection pursuit* (Friedman and Tukey, 1974). That distances of shadows escape
+# > the curse holds in general ([Nadjahi and others, 2020](https://arxiv.org/abs/2003.05783)).
 
 # %% [markdown] tags=["slide"]
 # ## 3 · All shadows together know the cloud, but no fixed few do
@@ -344,9 +347,10 @@ show(
 )
 
 # %% [markdown]
-# Why these four? Mirror the plane in one of these lines. The shadow on the line stays as it is, and $\sin 4\beta$ changes its
-# sign. So this term adds nothing to the shadow: it is that of the Gaussian, exactly. Both coordinate axes are among the four.
-# With $\sin 2m\beta$ we could fool $2m$ lines, and so on. ✓ [S4](evidence/03_projected_marginals.ipynb#S4)
+# Why these four? Mirror the plane in one of these lines. The shadow on the line stays as it is, and $\sin 4\beta$
+# changes its sign. So this term adds nothing to the shadow: it is that of the Gaussian, exactly. Both coordinate axes
+# are among the four. With $\sin 2m\beta$ we could fool $2m$ lines, and so on. ✓
+# [S4](evidence/03_projected_marginals.ipynb#S4)
 #
 # But nobody can prepare for directions that are drawn *afresh*: one drawn at random misses the four lines with
 # probability one. That is why the loss draws new directions in every step.
@@ -360,12 +364,13 @@ show(
 # ## 4 · In 512 dimensions one shadow hardly notices twins
 #
 # How much does the batch limit us? Here is a fault that matters. A network should give us 512 different features, and
-# it gives 256, each of them *twice*: $\mathbf{y} = (x_1, x_1, x_2, x_2, \dots)$. Chapter 01 calls this dimensional collapse. Every
-# single entry has the right distribution, so no axis sees it. In the plane nearly every other direction does: all dots lie on the
-# diagonal.
+# it gives 256, each of them *twice*: $\mathbf{y} = (x_1, x_1, x_2, x_2, \dots)$. Chapter 01 calls this dimensional
+# collapse. Every single entry has the right distribution, so no axis sees it. In the plane nearly every other direction
+# does: all dots lie on the diagonal.
 #
-# **Your guess.** Take 4,096 points with twins in 512 dimensions, beside 4,096 points of the target. Along how many of 64 random
-# directions does a KS test notice a difference? (It calls out wrongly once in a thousand times.)
+# **Your guess.** Take 4,096 points with twins in 512 dimensions, beside 4,096 points of the target. Along how many of
+# 64 random directions does a *KS test* notice a difference? It raises an alarm when the KS distance of two samples is
+# larger than chance explains, here 999 times in 1,000.
 
 # %%
 guess = None  # how many, from 0 to 64
@@ -383,22 +388,22 @@ def make_twins(y):  # (..., B, D): the first half of the entries, each twice
 
 # %%
 torch.manual_seed(2)
-dims, axes, random, gap = (2, 8, 32, 128, 512), {}, {}, {}
+dims, axes, alone, together = (2, 8, 32, 128, 512), {}, {}, {}
 for D in dims:
     x, another, y = sample_rgg((3, 4096, D), p=1.0, mu=MU)  # (B, D) each
     twins, c = make_twins(y), random_directions(64, D)
-    axes[D], random[D] = notices(x, twins, torch.eye(D)[:64]), notices(x, twins, c)
-    gap[D] = rdmreg_loss(twins, x, directions=c) / rdmreg_loss(another, x, directions=c)  # all directions together
+    axes[D], alone[D] = notices(x, twins, torch.eye(D)[:64]), notices(x, twins, c)
+    together[D] = rdmreg_loss(twins, x, directions=c) / rdmreg_loss(another, x, directions=c)  # mean squared gaps
 print(f"axes that notice: {axes}")
 
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
-compare(guess, random[512])
+compare(guess, alone[512])
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.9))
-left.plot(dims, list(random.values()), "o-", color=COLORS["measurement"])
+left.plot(dims, list(alone.values()), "o-", color=COLORS["measurement"])
 left.set(ylabel="directions of 64", ylim=(-2, 68), title="One by one, fewer and fewer notice")
-right.plot(dims, list(gap.values()), "o-", color=COLORS["measurement"])
+right.plot(dims, list(together.values()), "o-", color=COLORS["measurement"])
 right.axhline(1, color=COLORS["rectified"], linewidth=1)
 right.text(2, 1.1, "another sample of the target", va="bottom", fontsize=9)
 right.set(
@@ -424,8 +429,9 @@ show(
 # and the second part is a sum of small numbers of both signs, of size $\sqrt{2/D}$: 6 % in 512 dimensions. That is too
 # little for one shadow of 4,096 points.
 #
-# But a loss takes the *mean* over directions, and the mean sees more than each of them alone. On the right is the mean squared gap
-# after sorting, over that of a true sample. In 512 dimensions it still tells. In a batch of 256 little of that is left:
+# But a loss takes the *mean* over directions, and the mean sees more than each of them alone. On the right is the mean
+# squared gap after sorting, over that of a true sample. (It is the loss of chapter 04.) In 512 dimensions it still
+# tells twins from the target. In a batch of 256 little of that is left:
 
 # %%
 torch.manual_seed(3)
@@ -467,7 +473,8 @@ compare(guess, (x @ line_at(30) == 0).float().mean())
 # | the two axes | $P_0(1-P_0)$ each | two *ridges*: one entry, stretched by $c_1$ or by $c_2$ |
 # | the rest | $(1-P_0)^2$ | a *hump*: the sum of two stretched entries |
 #
-# Let $f$ be the density of one entry where it is positive. It has the mass $1 - P_0$. Then the density of the shadow beside the bar is
+# Let $f$ be the density of one entry where it is positive. It has the mass $1 - P_0$. Then the density of the shadow
+# beside the bar is
 #
 # $$\underbrace{P_0\,\frac{f(s/c_1)}{|c_1|} + P_0\,\frac{f(s/c_2)}{|c_2|}}_{\text{two ridges}} +
 # \underbrace{\int \frac{f(u/c_1)}{|c_1|}\,\frac{f((s-u)/c_2)}{|c_2|}\,du}_{\text{hump: a convolution}} .$$
@@ -516,13 +523,14 @@ show(
 )
 
 # %% [markdown]
-# (The left panel is at $\mu = 0$ because at $\mu = -1$ the hump holds only .015.) Every direction has a shadow of its own. And off the axes it is not
-# an RGG again, for any $\mu$, $\sigma$ and $p$. With weights of both signs it lies on both sides of zero, where no RGG does. With positive
-# weights it is a mixture of two exponentials of different widths, where an RGG has one. ✓ [P2](evidence/03_projected_marginals.ipynb#P2), with
-# [the wall](evidence/03_projected_marginals.ipynb#The-wall-of-shadows) of all 64 shadows that the post shows
+# (At $\mu = -1$ the hump holds only .015. That is why the left panel shows $\mu = 0$.) Every direction has a shadow of
+# its own. And off the axes it is not an RGG again, for any $\mu$, $\sigma$ and $p$. With weights of both signs it lies
+# on both sides of zero, where no RGG does. With positive weights its density is a sum of exponentials of two widths,
+# and no RGG has such a density. ✓ [P2](evidence/03_projected_marginals.ipynb#P2) tests this for $p = 2$, with [the
+# wall](evidence/03_projected_marginals.ipynb#The-wall-of-shadows) of 64 shadows as in the post.
 #
-# So we cannot write down *one* distribution on the line and compare every shadow with it. We can look at a
-# *sample* of the target along the same direction. That is what the authors' loss does ([chapter 04](04_rdmreg.ipynb), which also
+# So we cannot write down *one* distribution on the line and compare every shadow with it. We can look at a *sample* of
+# the target along the same direction. That is what the authors' loss does ([chapter 04](04_rdmreg.ipynb), which also
 # shows another way).
 #
 # Here is the target with all its dials. Two things to try: at 120° the two ridges lie on different sides of zero. And from
@@ -537,7 +545,8 @@ explore.target(mu=-1, p=1, angle=30)
 # %% [markdown] tags=["slide"]
 # ## 6 · Add two: a Gaussian keeps its shape, a Laplace does not
 #
-# For which targets is it simpler? If $\mathbf{z}$ is Gaussian with mean $\mathbf{m}$ and covariance $\Sigma$, then every shadow is Gaussian,
+# For which targets is it simpler? If $\mathbf{z}$ is Gaussian with mean $\mathbf{m}$ and covariance $\Sigma$, then
+# every shadow is Gaussian,
 #
 # $$\mathbf{c}^\top\mathbf{z} \sim \mathcal{N}(\mathbf{c}^\top\mathbf{m},\ \mathbf{c}^\top\Sigma\,\mathbf{c}) .$$
 #
@@ -579,12 +588,13 @@ show(
 )
 
 # %% [markdown]
-# The Cauchy distribution does it too. Along $\mathbf{c}$ its shadow is Cauchy again, with the scale $\lVert\mathbf{c}\rVert_1$. Such
-# distributions are called *stable*, and there is a whole family of them. But the Cauchy distribution has no variance. With
-# independent entries *and* a finite variance the Gaussian is alone: if all sums have the same shape, so has the sum of very
-# many, and that one is Gaussian by the central limit theorem. For the Laplace distribution one addition is enough to see
-# it. Its *excess kurtosis* (the fourth central moment over the squared variance, less 3) is 3, and that of the sum of
-# two is half as large. ✓ [P3](evidence/03_projected_marginals.ipynb#P3)
+# The Cauchy distribution does it too. Along $\mathbf{c}$ its shadow is Cauchy again, with the scale
+# $\lVert\mathbf{c}\rVert_1$. Such distributions are called *stable*, and there is a whole family of them. But the
+# Cauchy distribution has no variance. With independent entries *and* a finite variance the Gaussian is alone: if all
+# sums have the same shape, so has the sum of very many, and that one is Gaussian by the central limit theorem. For the
+# Laplace distribution one addition is enough to see it. Its *excess kurtosis* (the fourth central moment over the
+# squared variance, less 3) is 3, and that of the sum of two is half as large. ✓
+# [P3](evidence/03_projected_marginals.ipynb#P3)
 #
 # Now 03.3, fifteen minutes: the kurtosis of every shadow.
 
@@ -620,9 +630,9 @@ show(
 # The bar is $P_0^D$, so it is gone: nearly nine entries in ten are exactly zero, and of their shadows not one. This is the
 # second answer to the question that we began with. And the rest has become a Gaussian.
 #
-# How fast does that go? It should not matter how many terms are zero, since they add nothing. What should matter is how many are *not*: a
-# shadow mixes $D\,\Phi_p(\mu/\sigma)$ non-zero entries on average (Eq. 11). We measure the KS distance of a shadow to the Gaussian, over ten
-# directions.
+# How fast does that go? It should not matter how many terms are zero, since they add nothing. What should matter is how
+# many are *not*: a shadow mixes $D\,\Phi_p(\mu/\sigma)$ non-zero entries on average (Eq. 11). We measure the KS
+# distance of a shadow to the Gaussian, over ten directions.
 
 
 # %%
@@ -636,8 +646,8 @@ dims, far, mixed = (32, 64, 128, 256, 512), {}, {}
 laplace = torch.distributions.Laplace(0, SIGMA).sample((50_000, 512))
 for mu in (0.0, -1.0, -2.0, -3.0):
     rgg, x = RectifiedGeneralizedGaussian(mu, SIGMA, 1.0), torch.relu(mu + laplace)
-    cloud_of = {D: (x[:, :D] - rgg.mean) / rgg.stddev for D in dims}
-    far[mu] = [ks_to_gaussian(z @ random_directions(10, D).T).mean().item() for D, z in cloud_of.items()]
+    z = (x - rgg.mean) / rgg.stddev  # every entry, and so every shadow, has variance 1; (B, 512)
+    far[mu] = [ks_to_gaussian(z[:, :D] @ random_directions(10, D).T).mean().item() for D in dims]
     mixed[mu] = [D * rgg.prob_active.item() for D in dims]
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
@@ -663,19 +673,20 @@ show(
 )
 
 # %% [markdown]
-# Left: at $\mu = -3$ a shadow in 512 dimensions is still far from Gaussian. Right: draw the same marks against the number of
-# non-zero entries, and they fall on one curve. (At $p = 1$ a non-zero entry is exponential whatever $\mu \le 0$ is. The
-# evidence has $p = 2$, and computes all of this without draws.) So it is not the
-# dimension that makes a shadow Gaussian. It is the number of entries that are not zero. Below the dotted line a single
-# batch of 256 shows no difference at all. ✓ [P4](evidence/03_projected_marginals.ipynb#P4)
+# Left: at $\mu = -3$ a shadow in 512 dimensions is still far from Gaussian. Right: draw the same marks against the
+# number of non-zero entries, and they fall on one curve. (At $p = 1$ a non-zero entry is exponential whatever $\mu \le
+# 0$ is. The evidence has $p = 2$, and computes all of this without draws.) So it is not the dimension that makes a
+# shadow Gaussian. It is the number of entries that are not zero. Below the dotted line a single batch of 256 shows
+# little but its own noise. ✓ [P4](evidence/03_projected_marginals.ipynb#P4)
 #
 # Now 03.4, fifteen minutes: how many terms are enough; and 03.5, twenty: where the bar at zero hides.
 
 # %% [markdown] tags=["slide"]
 # ## 8 · So in 512 dimensions a shadow hides the zeros
 #
-# Our target has .122 of its entries non-zero. We build two impostors with the *same mean and variance* in every entry. The
-# first takes two values, 0 and $2\sigma$, and has *half as many* non-zeros. The second is Gaussian and has *no zero at all*.
+# Our target has .122 of its entries non-zero. We build two impostors with the *same mean and variance* in every entry.
+# The first takes two values, 0 and $2\sigma$, and has *half as many* non-zeros. The second is Gaussian and has *no zero
+# at all*.
 
 
 # %%
@@ -710,41 +721,58 @@ show(
 )
 
 # %% [markdown]
-# **Your guess.** Take batches of 256, as a training step does, and the impostor with two values. Along what share of random directions
-# in 512 dimensions does a KS test notice that it is not the target? (This time the test may call out wrongly 5 times in 100.)
+# **Your guess.** Take batches of 256, as a training step does, and the impostor with two values. Along what share of
+# random directions in 512 dimensions does a KS test notice that it is not the target? (This time the test may raise a
+# false alarm 5 times in 100.)
 
 # %%
 guess = None  # a share, between 0 and 1
 
 # %%
 torch.manual_seed(10)
-power = {}
+alarms = {}
 for D in (8, 32, 128, 512):
     for B in (256, 4096):
-        batches = [sample_rgg((B, D), p=1.0, mu=MU) for _ in range(10)]
-        found = [notices(x, two_values((B, D)), random_directions(30, D), level=0.05) for x in batches]
-        power[D, B] = sum(found) / 300
+        for name, draw in (("two values", two_values), ("target", lambda shape: sample_rgg(shape, p=1.0, mu=MU))):
+            batches = [(sample_rgg((B, D), p=1.0, mu=MU), draw((B, D)), random_directions(30, D)) for _ in range(10)]
+            alarms[D, B, name] = sum(notices(*batch, level=0.05) for batch in batches) / 300
 
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
-compare(guess, power[512, 256])
+compare(guess, alarms[512, 256, "two values"])
 for D in (8, 32, 128, 512):
-    print(f"D = {D:3}: B = 256 {power[D, 256]:.2f}, B = 4096 {power[D, 4096]:.2f}")
+    for B in (256, 4096):
+        fake, true = (alarms[D, B, name] for name in ("two values", "target"))
+        print(f"D = {D:3}, B = {B:4}: two values {fake:.2f}, another sample of the target {true:.2f}")
 
 # %% [markdown]
-# About as often as it would call out on the target itself. In 8 dimensions the same test notices most of the time. A larger batch helps up to a point,
-# and in 512 dimensions not even 4,096 points are enough.
+# No more often than on a second sample of the target itself. In 8 dimensions the same test notices nearly always. And
+# the mean over directions, which saw twins?
+
+# %%
+torch.manual_seed(11)
+for B in (256, 4096):
+    c, x, another = random_directions(256, 512), *sample_rgg((2, B, 512), p=1.0, mu=MU)
+    floor = rdmreg_loss(another, x, directions=c)
+    gaps = [rdmreg_loss(draw((B, 512)), x, directions=c) / floor for draw in (two_values, gaussian)]
+    print(
+        f"B = {B:4}: mean gap of the two values {gaps[0]:.1f}, of the Gaussian {gaps[1]:.1f} times that of the target"
+    )
+
+# %% [markdown]
+# At 256 it sees neither, not even that the Gaussian has no zeros. At 4,096 it begins to. So a larger batch helps. More
+# directions do not: they make the mean steadier, and it stays at the noise of the batch.
 #
-# This does not contradict Cramér and Wold. Their theorem speaks of exact distributions, and a batch is not exact. And more directions do not
-# help: they make the mean steadier, and it stays at the noise of the batch. So in high dimension *a loss on random shadows hardly holds
-# the number of zeros*. [Chapter 04](04_rdmreg.ipynb) watches what that does to points that are free to move, and
-# [chapter 05](05_pretraining_cifar100.ipynb) to a network. ✓
-# [What this means for a loss](evidence/03_projected_marginals.ipynb#What-this-means-for-a-loss)
+# This does not contradict Cramér and Wold. Their theorem speaks of exact distributions, and a batch is not exact. So in
+# high dimension, *at the usual batch size, a loss on random shadows hardly holds the number of zeros*. [Chapter
+# 04](04_rdmreg.ipynb) watches what that does to points that are free to move, and [chapter
+# 05](05_pretraining_cifar100.ipynb) to a network. ✓ [What this means for a
+# loss](evidence/03_projected_marginals.ipynb#What-this-means-for-a-loss)
 
 # %% [markdown] tags=["slide"]
 # ## 9 · Directions that mix few entries see them again
 #
-# Between an axis, where every zero can be seen, and a random direction, where none can, lies a dial. Let a direction mix only $k$
-# entries, chosen at random. Then its shadow is one of a cloud in $k$ dimensions.
+# Between an axis, where every zero can be seen, and a random direction, where none can, lies a dial. Let a direction
+# mix only $k$ entries, chosen at random. Then its shadow is one of a cloud in $k$ dimensions.
 
 
 # %% tags=["key"]
@@ -784,26 +812,27 @@ show(
 )
 
 # %% [markdown]
-# At $\mu = -1$ an axis exposes the impostor and a dense direction does not. At $\mu = -3$ it is the other way round: in a single
-# entry hardly any of the 2,048 draws is non-zero, and a direction has to mix many before it has something to show. (Bars: one
-# standard error.)
+# At $\mu = -1$ an axis exposes the impostor and a dense direction does not. At $\mu = -3$ it is the other way round: in
+# a single entry hardly any of the 2,048 draws is non-zero, and a direction has to mix many before it has something to
+# show. (Bars: one standard error.)
 #
-# Why not look along the axes only, then? Because the axes do not see what entries do *together*: the twins of section 4. How
-# to set the dial is an open question. Now 03.6, open: which directions would you choose?
+# Why not look along the axes only, then? Because they do not see what entries do *together*, as the twins have shown.
+# How to set the dial is an open question. Now 03.6, open: which directions would you choose?
 
 # %% [markdown] tags=["slide"]
 # ## In three sentences
 #
-# **Shown:** All shadows together know a cloud, and their error does not grow with the dimension. In the plane a shadow of the target is a
-# bar, two ridges and a hump, known exactly. In 512 dimensions it is nearly Gaussian, so at the usual batch size it hides twins
-# and zeros. **Open:** which directions to draw, given $\mu$, $D$ and $B$; and what a *trained* network makes of what the
-# shadows do not show. **Where to go:** [chapter 04](04_rdmreg.ipynb), which builds the loss on shadows. The
-# [evidence](evidence/03_projected_marginals.ipynb) has what this lesson left out, such as
-# [the shadow in any dimension](evidence/03_projected_marginals.ipynb#The-shadow-in-any-dimension), computed without draws.
+# **Shown:** All shadows together know a cloud, and their error does not grow with the dimension. In the plane a shadow
+# of the target is a bar, two ridges and a hump, known exactly. In 512 dimensions it is nearly Gaussian, so at the usual
+# batch size it hides twins and zeros. **Open:** which directions to draw, given $\mu$, $D$ and $B$; and what a
+# *trained* network makes of what the shadows do not show. **Where to go:** [chapter 04](04_rdmreg.ipynb), which builds
+# the loss on shadows. The [evidence](evidence/03_projected_marginals.ipynb) has what this lesson left out, such as [the
+# shadow in any dimension](evidence/03_projected_marginals.ipynb#The-shadow-in-any-dimension), computed without draws.
 #
-# **Read on.** The post's sections "Distribution-Matching as Regularization" to "Cramér-Wold Theorem" · H. Cramér, H. Wold,
-# *Some Theorems on Distribution Functions*, 1936 · P. Diaconis, D. Freedman, *Asymptotics of Graphical Projection Pursuit*,
-# 1984: most shadows of data in many dimensions look Gaussian · B. Klartag, S. Sodin, *Variations on the Berry-Esseen Theorem*, 2012:
-# how fast · J. A. Cuesta-Albertos, R. Fraiman, T. Ransford, *A Sharp Form of the Cramér-Wold Theorem*, 2007 · Q. Wang, S. R.
-# Kulkarni, S. Verdú, *Divergence Estimation for Multidimensional Densities via k-Nearest-Neighbor Distances*, 2009 ·
-# J. P. Nolan, *Univariate Stable Distributions*, 2020. The bibliography of the series has their addresses.
+# **Read on.** The post's sections "Distribution-Matching as Regularization" to "Cramér-Wold Theorem" · H. Cramér, H.
+# Wold, *Some Theorems on Distribution Functions*, 1936 · P. Diaconis, D. Freedman, *Asymptotics of Graphical Projection
+# Pursuit*, 1984: most shadows of data in many dimensions look Gaussian · B. Klartag, S. Sodin, *Variations on the
+# Berry-Esseen Theorem*, 2012: how fast · J. A. Cuesta-Albertos, R. Fraiman, T. Ransford, *A Sharp Form of the
+# Cramér-Wold Theorem*, 2007 · Q. Wang, S. R. Kulkarni, S. Verdú, *Divergence Estimation for Multidimensional Densities
+# via k-Nearest-Neighbor Distances*, 2009 · J. P. Nolan, *Univariate Stable Distributions*, 2020. The bibliography of
+# the series has their addresses.

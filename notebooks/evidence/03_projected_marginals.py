@@ -232,10 +232,11 @@ print(false_alarms(checks=1))
 #
 # **How many directions?** No fixed finite set is enough for all pairs of distributions: with $\sin 2m\beta$ in place of
 # $\sin 4\beta$ the pinwheel fools $2m$ equally spaced directions. (Sets that are not equally spaced take a longer
-# construction.) But where one of the two satisfies Carleman's condition, that is, where its moments do not grow too fast,
-# the directions along which the two agree have measure zero among all directions (Cuesta-Albertos, Fraiman and Ransford, 2007). So almost every single
-# direction tells them apart. RGG satisfies it for $p \ge 1$: its moments are at most those of the generalized Gaussian, the $n$-th
-# root of its $n$-th moment grows like $n^{1/p}$, and $\sum_n n^{-1/p}$ diverges. What limits a loss is then the size of the batch.
+# construction.) But where one of the two satisfies Carleman's condition, that is, where its moments do not grow too
+# fast, the directions along which the two agree have measure zero among all directions (Cuesta-Albertos, Fraiman and
+# Ransford, 2007). So almost every single direction tells them apart. RGG satisfies it for $p \ge 1$: its moments are at
+# most those of the generalized Gaussian, the $n$-th root of its $n$-th moment grows like $n^{1/p}$, and $\sum_n
+# n^{-1/p}$ diverges. What limits a loss is then the size of the batch.
 #
 # **What the pinwheel's shadows are.** Its density is that of the Gaussian times $1 + \sin 4\beta$. Look along the angle
 # $\alpha$, and turn the plane so that this direction becomes the first axis. Then $\sin 4\beta$ becomes
@@ -247,9 +248,9 @@ print(false_alarms(checks=1))
 # where $\phi$ is the standard normal density and $\beta$ the angle of the point $(u, v)$.
 #
 # **Test.** These shadows have to predict the *joint* characteristic function of the draws; at 25 angles the
-# Kolmogorov-Smirnov distance (KS) to $\mathcal{N}(0, 1)$ is $|\sin 4\alpha| \max|G|$; on two axes and two diagonals a KS test finds nothing,
-# along most of 20 random directions it does. **Controls.** Gaussian shadows do *not* predict the joint characteristic
-# function. And for a Gaussian cloud no direction of the 20 raises an alarm.
+# Kolmogorov-Smirnov distance (KS) to $\mathcal{N}(0, 1)$ is $|\sin 4\alpha| \max|G|$; on two axes and two diagonals a
+# KS test finds nothing, along most of 20 random directions it does. **Controls.** Gaussian shadows do *not* predict the
+# joint characteristic function. And for a Gaussian cloud no direction of the 20 raises an alarm.
 
 
 # %%
@@ -309,11 +310,11 @@ print(false_alarms(checks=3, tests=4 + len(C) + len(angles)))
 # chapter 01.
 #
 # **Why.** Every axis sees the target. Along $\mathbf{c}$ the variance is wrong by the factor $1 + 2\sum_j c_{2j-1}
-# c_{2j}$. The sum has mean 0 and, as $\mathbb{E}\,c_i^2 c_j^2 = 1/(d(d+2))$, the variance $1/(2(d+2))$: the second part has a standard deviation of
-# $\sqrt{2/(d+2)}$.
+# c_{2j}$. The sum has mean 0 and, as $\mathbb{E}\,c_i^2 c_j^2 = 1/(d(d+2))$, the variance $1/(2(d+2))$: the second part
+# has a standard deviation of $\sqrt{2/(d+2)}$.
 #
-# **Test.** The alarms of 64 random directions fall with $d$, from all of them in the plane to hardly any at $d = 512$, while the mean gap
-# over all 64 still tells twins from the target. **Control.** The axes raise no alarm.
+# **Test.** The alarms of 64 random directions fall with $d$, from all of them in the plane to hardly any at $d = 512$,
+# while the mean gap over all 64 still tells twins from the target. **Control.** The axes raise no alarm.
 
 
 # %%
@@ -637,6 +638,21 @@ def nearest_rgg(F, atom):
     return distance(q), *unpack(q)
 
 
+def fit_all(F, atoms, counted):
+    """{angle: nearest RGG} from -45° to 45°, swaps and mirror images give the rest; p-values of the draws for them.
+
+    The p-values are for positive angles, where the shadow is positive.
+    """
+    fits, p_values = {}, []
+    for j in (*range(-8, 0), *range(9)):
+        plain, mirrored = nearest_rgg(F[j], atoms[j]), nearest_rgg(mirror_image(F[j], atoms[j]), atoms[j])
+        fits[j * 360 / 64] = min(plain, mirrored)
+        if 0 < j < 9:
+            off = np.abs(cdf_at_edges(counted[j]) - rgg_at_edges(*plain[1:])).max()
+            p_values.append(stats.kstwobign.sf(math.sqrt(DRAWS) * off))
+    return fits, p_values
+
+
 # %% tags=["claim-P2"]
 x = sample_rgg((DRAWS, 2), p=2.0, mu=0.0, sigma=1.0, generator=torch.Generator().manual_seed(4))  # (DRAWS, 2)
 degrees = 360 / 64 * np.arange(64)
@@ -668,13 +684,7 @@ apart = np.abs(F[:, None] - F[None]).max(-1)[(k[:, None] != k) & (swap[:, None] 
 print(f"any two that are not swaps of each other are at a KS distance of {apart.min():.4f} or more")
 assert apart.min() > 1e-3  # the quadrature is exact to 1e-7
 
-fits, rejections = {}, []  # the fits by angle from -45° to 45°: swaps and mirror images give the rest
-for j in (*range(56, 64), *range(9)):
-    plain, mirrored = nearest_rgg(F[j], atoms[j]), nearest_rgg(mirror_image(F[j], atoms[j]), atoms[j])
-    fits[float(degrees[j] - 360 * (j > 32))] = min(plain, mirrored)
-    if 0 < j < 9:  # the shadow is positive: how do the draws like its nearest RGG?
-        off = np.abs(cdf_at_edges(counted[j]) - rgg_at_edges(*plain[1:])).max()
-        rejections.append(stats.kstwobign.sf(math.sqrt(DRAWS) * off))
+fits, rejections = fit_all(F, atoms, counted)
 negative, axis, positive = ([fit[0] for a, fit in fits.items() if np.sign(a) == side] for side in (-1, 0, 1))
 print(f"KS distance to the nearest RGG: on the axis below 0.001 {axis[0] < 1e-3}, where c1, c2 > 0 from ", end="")
 print(
@@ -759,8 +769,8 @@ show(
 # ### The shadow in any dimension
 #
 # Sampling is a poor instrument here: $n$ draws from the Gaussian itself show a KS distance of about $\sqrt{\pi/2}\,\log
-# 2/\sqrt n \approx 0.87/\sqrt n$. We can do without. The characteristic function of a shadow of independent coordinates is a
-# product,
+# 2/\sqrt n \approx 0.87/\sqrt n$. We can do without. The characteristic function of a shadow of independent coordinates
+# is a product,
 #
 # $$\varphi_{\mathbf{c}^\top\mathbf{x}}(t) = \prod_{j=1}^d \varphi(c_j t), \qquad \varphi(t) = \mathbb{E}\,e^{itx_1}.$$
 #
@@ -842,18 +852,19 @@ for p, mu, d, n in ((2.0, -2.0, 32, 100_000), (1.0, -2.0, 128, 50_000), (1.0, 0.
 # falls from 0 to -3. Where the expected count of non-zero entries $d\,\Phi_p(\mu/\sigma)$ is large, with $\Phi_p$ the
 # distribution function of $\mathcal{GN}_p(0, 1)$, a random direction therefore sees little beyond mean and variance.
 #
-# **Why.** A coordinate is non-zero with probability $\Phi_p(\mu/\sigma)$ (Eq. 11), so a shadow mixes $d\,\Phi_p(\mu/\sigma)$
-# non-zero entries on average. How fast does it become Gaussian? The leading corrections to the central limit theorem
-# are the skewness of the shadow, $\kappa_3 \sum_j c_j^3$, and its excess kurtosis, $\kappa_4 \sum_j c_j^4$, where
-# $\kappa_3, \kappa_4$ are those of one coordinate. For a random direction $\sum_j c_j^4$ is about $3/d$, and
-# $\sum_j c_j^3$, whose terms have random signs, is of size $\sqrt{15}/d$. So once a shadow mixes many non-zero entries,
-# the distance should fall like $1/d$, faster than the $1/\sqrt d$ of equal weights of one sign (Klartag and Sodin, 2012).
-# With few of them the correction is not small, and the fall is slower.
+# **Why.** A coordinate is non-zero with probability $\Phi_p(\mu/\sigma)$ (Eq. 11), so a shadow mixes
+# $d\,\Phi_p(\mu/\sigma)$ non-zero entries on average. How fast does it become Gaussian? The leading corrections to the
+# central limit theorem are the skewness of the shadow, $\kappa_3 \sum_j c_j^3$, and its excess kurtosis, $\kappa_4
+# \sum_j c_j^4$, where $\kappa_3, \kappa_4$ are those of one coordinate. For a random direction $\sum_j c_j^4$ is about
+# $3/d$, and $\sum_j c_j^3$, whose terms have random signs, is of size $\sqrt{15}/d$. So once a shadow mixes many
+# non-zero entries, the distance should fall like $1/d$, faster than the $1/\sqrt d$ of equal weights of one sign
+# (Klartag and Sodin, 2012). With few of them the correction is not small, and the fall is slower.
 #
-# **Test.** The means over ten directions, with $\sigma$ of unit variance before rectification. They fall with $d$ and rise as
-# $\mu$ falls, the slope at $p = 1$, $\mu = 0$ is $-1$, and the sizes of the two sums are as said. Where more than 60 non-zero
-# entries are expected the distance is below .01, where fewer than one, above .2 (limits set after a look). **Control.**
-# A direction that gives one coordinate the weight .8 casts a shadow that does not become Gaussian: it is above .1 in every $d$.
+# **Test.** The means over ten directions, with $\sigma$ of unit variance before rectification. They fall with $d$ and
+# rise as $\mu$ falls, the slope at $p = 1$, $\mu = 0$ is $-1$, and the sizes of the two sums are as said. Where more
+# than 60 non-zero entries are expected the distance is below .01, where fewer than one, above .2 (limits set after a
+# look). **Control.** A direction that gives one coordinate the weight .8 casts a shadow that does not become Gaussian:
+# it is above .1 in every $d$.
 
 # %% tags=["claim-P4"]
 dims, mus, generator = (32, 64, 128, 256, 512), (0.0, -1.0, -2.0, -3.0), torch.Generator().manual_seed(8)
@@ -932,11 +943,11 @@ show(
 # %% [markdown]
 # ### What this means for a loss
 #
-# Suppose features have the *wrong* distribution, but the target's mean and variance in every coordinate. How clearly does
-# the average over random shadows say so? We try the two impostors of section 8. One is Gaussian: no zeros at all. The other takes two
-# values, 0 and $2\sigma$, the second with probability $\Phi_1(\mu/\sigma)/2$. It has half as many non-zero entries as
-# the target. Its mean and mean square are $\Phi_1 \sigma$ and $2 \Phi_1 \sigma^2$, those of the target, and a network
-# with a ReLU at its end could produce it.
+# Suppose features have the *wrong* distribution, but the target's mean and variance in every coordinate. How clearly
+# does the average over random shadows say so? We try the two impostors of section 8. One is Gaussian: no zeros at all.
+# The other takes two values, 0 and $2\sigma$, the second with probability $\Phi_1(\mu/\sigma)/2$. It has half as many
+# non-zero entries as the target. Its mean and mean square are $\Phi_1 \sigma$ and $2 \Phi_1 \sigma^2$, those of the
+# target, and a network with a ReLU at its end could produce it.
 #
 # The yardstick is the average $W_2^2$ between two batches, each sorted along every direction (this is the loss of
 # chapter 04), divided by the same between two batches *of the target*: the floor, which is what features would pay that
@@ -1008,9 +1019,10 @@ assert deviations[-1] < deviations[0]
 # ### The dial between axis and random direction
 #
 # A direction that is non-zero in $k$ random coordinates only is a random direction of a $k$-dimensional space, so its
-# shadow is as far from a Gaussian as one in $d = k$ dimensions. The ratio of the impostor with two values, at $B = 2048$:
-# at $\mu = 0$ and $-1$ the smaller $k$, the clearer. At $\mu = -3$ it is the other way round: in a single coordinate hardly any of the draws of a
-# batch are non-zero, and a shadow has to mix many coordinates before it has something to show.
+# shadow is as far from a Gaussian as one in $d = k$ dimensions. The ratio of the impostor with two values, at $B =
+# 2048$: at $\mu = 0$ and $-1$ the smaller $k$, the clearer. At $\mu = -3$ it is the other way round: in a single
+# coordinate hardly any of the draws of a batch are non-zero, and a shadow has to mix many coordinates before it has
+# something to show.
 
 # %%
 B, d, N, mixed, dial = 2048, 512, 32, (1, 4, 16, 64, 256, 512), {}
