@@ -230,8 +230,9 @@ def w2_of_shadows(s):  # (B, N): N shadows, each beside N(0, 1)
 
 # %% [markdown]
 # An experiment with a known answer: the target is $\mathcal{N}(0, I)$, and the features are the same but for a shift by
-# 1 along the first axis. The true divergence is $1/2$, whatever $D$ is. A shadow sees only the part of the shift along
-# its direction, $c_1$. Its $W_2^2$ is $c_1^2$, and the mean of $c_1^2$ over all directions is $1/D$.
+# $\delta = 1$ along the first axis. The true divergence is $\delta^2/2$, whatever $D$ is. A shadow sees only the part of
+# the shift along its direction, $\delta c_1$. So its $W_2^2$ is $\delta^2 c_1^2$, and the mean of $c_1^2$ over all
+# directions is $1/D$: the $D$ numbers $c_j^2$ add up to 1, and none of them is special.
 
 # %%
 torch.manual_seed(0)
@@ -355,10 +356,9 @@ show(
 # But nobody can prepare for directions that are drawn *afresh*: one drawn at random misses the four lines with
 # probability one. That is why the loss draws new directions in every step.
 #
-# > **How many random directions, then?** With endless samples, one: if the moments of a distribution do not grow too fast,
-# > *almost every single direction* tells it from any other (Cuesta-Albertos, Fraiman and Ransford,
-# > 2007). The target satisfies this for $p \ge 1$. What limits us is
-# > the batch.
+# > **How many random directions, then?** With endless samples, one: if the moments of a distribution do not grow too
+# > fast, *almost every single direction* tells it from any other (Cuesta-Albertos, Fraiman and Ransford, 2007). The
+# > target satisfies this for $p \ge 1$. What limits us is the batch.
 
 # %% [markdown] tags=["slide"]
 # ## 4 · In 512 dimensions one shadow hardly notices twins
@@ -592,8 +592,8 @@ show(
 # $\lVert\mathbf{c}\rVert_1$. Such distributions are called *stable*, and there is a whole family of them. But the
 # Cauchy distribution has no variance. With independent entries *and* a finite variance the Gaussian is alone: if all
 # sums have the same shape, so has the sum of very many, and that one is Gaussian by the central limit theorem. For the
-# Laplace distribution one addition is enough to see it. Its *excess kurtosis* (the fourth central moment over the
-# squared variance, less 3) is 3, and that of the sum of two is half as large. ✓
+# Laplace distribution one addition is enough to see it. Its *excess kurtosis* $\kappa_4$ (the fourth central moment over
+# the squared variance, less 3) is 3, and that of the sum of two is half as large. ✓
 # [P3](evidence/03_projected_marginals.ipynb#P3)
 #
 # Now 03.3, fifteen minutes: the kurtosis of every shadow.
@@ -824,15 +824,16 @@ show(
 #
 # **Shown:** All shadows together know a cloud, and their error does not grow with the dimension. In the plane a shadow
 # of the target is a bar, two ridges and a hump, known exactly. In 512 dimensions it is nearly Gaussian, so at the usual
-# batch size it hides twins and zeros. **Open:** which directions to draw, given $\mu$, $D$ and $B$; and what a
-# *trained* network makes of what the shadows do not show. **Where to go:** [chapter 04](04_rdmreg.ipynb), which builds
-# the loss on shadows. The [evidence](evidence/03_projected_marginals.ipynb) has what this lesson left out, such as [the
-# shadow in any dimension](evidence/03_projected_marginals.ipynb#The-shadow-in-any-dimension), computed without draws.
+# batch size it hides the zeros, and nearly hides twins. **Open:** which directions to draw, given $\mu$, $D$ and $B$;
+# and what a *trained* network makes of what the shadows do not show. **Where to go:** [chapter 04](04_rdmreg.ipynb),
+# which builds the loss on shadows. The [evidence](evidence/03_projected_marginals.ipynb) has what this lesson left out,
+# such as [the shadow in any dimension](evidence/03_projected_marginals.ipynb#The-shadow-in-any-dimension), computed
+# without draws.
 #
 # **Read on.** The post's sections "Distribution-Matching as Regularization" to "Cramér-Wold Theorem" · H. Cramér, H.
 # Wold, *Some Theorems on Distribution Functions*, 1936 · P. Diaconis, D. Freedman, *Asymptotics of Graphical Projection
 # Pursuit*, 1984: most shadows of data in many dimensions look Gaussian · B. Klartag, S. Sodin, *Variations on the
 # Berry-Esseen Theorem*, 2012: how fast · J. A. Cuesta-Albertos, R. Fraiman, T. Ransford, *A Sharp Form of the
 # Cramér-Wold Theorem*, 2007 · Q. Wang, S. R. Kulkarni, S. Verdú, *Divergence Estimation for Multidimensional Densities
-# via k-Nearest-Neighbor Distances*, 2009 · J. P. Nolan, *Univariate Stable Distributions*, 2020. The bibliography of
-# the series has their addresses.
+# via k-Nearest-Neighbor Distances*, 2009 · J. P. Nolan, *Univariate Stable Distributions: Models for Heavy Tailed
+# Data*, 2020. The bibliography of the series has their addresses.
