@@ -151,7 +151,7 @@ show_live(
 #
 # **Afterwards you can** write down what a direction sees of the target, say which clouds a set of directions confuses,
 # and say how much a loss that only looks along directions can know. **You need** the target of [chapter
-# 02](02_rectified_generalized_gaussian.ipynb), the Rectified Generalized Gaussian (RGG). **It takes** about forty-five
+# 02](02_rectified_generalized_gaussian.ipynb), the Rectified Generalized Gaussian (RGG). **It takes** about fifty
 # minutes. The cells run in less than one.
 #
 # A line such as "✓ P2" is a link. It leads to the cell that tests this claim and stops when it is false.
@@ -447,9 +447,14 @@ print(f"B = 256, D = 512: mean gap {gaps[0] / gaps[1]:.1f} times that of the tar
 # %% [markdown] tags=["slide"]
 # ## 5 · The target's shadow in the plane is a bar, two ridges and a hump
 #
-# What does the target itself look like along a direction? In two dimensions we can say it exactly. An entry is zero with
-# probability $P_0$, which is .878 for ours.
-#
+# What does the target itself look like along a direction? In two dimensions we can say it exactly. Let $P_0$ be the
+# probability that an entry is zero:
+
+# %%
+P0 = 1 - ASKED  # by Eq. 11 of chapter 02
+print(f"{P0:.3f}")
+
+# %% [markdown]
 # **Your guess.** Look along 30°. What share of the *shadow* is exactly zero?
 
 # %%
@@ -496,6 +501,7 @@ def exact_shadow(s, c1, c2, active):  # s > 0; both weights positive; active = 1
 s, (c1, c2) = torch.linspace(0.01, 4, 400), line_at(30)
 bar, ridges, hump = exact_shadow(s, c1, c2, ASKED)
 module = projected_marginal(target, (c1, c2), s)  # for every p and μ, and every direction
+print(f"each ridge holds {P0 * (1 - P0):.3f}, the hump {(1 - P0) ** 2:.3f}")
 print(f"bar: by hand {bar:.4f}, module {module.atom:.4f}")
 print(f"density at 0.01: by hand {(ridges[0] + ridges[1] + hump)[0]:.4f}, module {module.density[0]:.4f}")
 
