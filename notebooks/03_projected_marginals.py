@@ -369,8 +369,8 @@ show(
 # does: all dots lie on the diagonal.
 #
 # **Your guess.** Take 4,096 points with twins in 512 dimensions, beside 4,096 points of the target. Along how many of
-# 64 random directions does a *KS test* notice a difference? It raises an alarm when the KS distance of two samples is
-# larger than chance explains, here 999 times in 1,000.
+# 64 random directions does a *KS test* notice a difference? It raises an alarm when two samples are further apart, in KS
+# distance, than two samples of one distribution are in 999 cases of 1,000.
 
 # %%
 guess = None  # how many, from 0 to 64
