@@ -162,7 +162,7 @@ show_live(
 # Take five points in the plane, and a *direction* $\mathbf{c}$, which is a vector of length one.
 
 # %% tags=["key"]
-x = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 3.0]])  # (B, D): five points, two entries each
+x = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 3.0]])  # (B, D)
 c = torch.tensor([0.8, 0.6])  # (D,), of length one
 x @ c  # (B,)
 
@@ -177,7 +177,8 @@ x @ c  # (B,)
 
 # %% tags=["key"]
 def shadows(x, N):  # x: (B, D)
-    c = torch.nn.functional.normalize(torch.randn(N, x.shape[1]), dim=1)  # new: N random directions, (N, D)
+    c = torch.randn(N, x.shape[1])  # new: N vectors, (N, D)
+    c = c / c.norm(dim=1, keepdim=True)  # new: of length one
     return x @ c.T  # new: one shadow a column, (B, N)
 
 
@@ -485,15 +486,16 @@ compare(guess, (x @ line_at(30) == 0).float().mean())
 # \underbrace{\int \frac{f(u/c_1)}{|c_1|}\,\frac{f((s-u)/c_2)}{|c_2|}\,du}_{\text{hump: a convolution}} .$$
 #
 # For our target everything is exponential. Above zero we see only the right tail of the Laplace distribution, and such
-# a tail has the shape $e^{-x/\sigma}$, wherever we cut it. So the integral is short:
+# a tail has the shape $e^{-x/\sigma}$, wherever we cut it. Stretch it, and it is an exponential again. The sum of two
+# has a short density:
 
 
 # %% tags=["key", "slide"]
-def exact_shadow(s, c1, c2, active):  # s > 0; both weights positive; active = 1 - P0
-    f1, f2 = (torch.exp(-s / (c * SIGMA)) / (c * SIGMA) for c in (c1, c2))  # an exponential, stretched
+def exact_shadow(s, c1, c2, active):  # s > 0, c1, c2 > 0; active = 1 - P0
+    f1, f2 = (torch.exp(-s / (c * SIGMA)) / (c * SIGMA) for c in (c1, c2))
     bar = (1 - active) ** 2  # the corner
     ridges = active * (1 - active) * f1, active * (1 - active) * f2  # the axes
-    hump = active**2 * (c1 * f1 - c2 * f2) / (c1 - c2)  # the rest: the sum of two exponentials
+    hump = active**2 * (c1 * f1 - c2 * f2) / (c1 - c2)  # the rest
     return bar, ridges, hump
 
 
@@ -782,7 +784,7 @@ for B in (256, 4096):
 
 
 # %% tags=["key"]
-c = random_directions(32, 512, size=4)  # new: size, how many entries each direction mixes, (N, D)
+c = random_directions(32, 512, size=4)  # new: size, the entries that one mixes
 (c != 0).sum(dim=1)[:8]
 
 
