@@ -89,7 +89,7 @@ check("03.1", on_axis, with_two, with_all, two_values)
 # ## 03.2 · Fool the axes, and the covariance too (15 minutes)
 #
 # *Break it, then explain.* The target: two independent coordinates $\mathcal{RGN}_1(0, 1)$, each zero with probability
-# 1/2 and otherwise exponential with mean 1. Section 2 fools the axes with twins, $(x_1, x_1)$, but a covariance matrix
+# 1/2 and otherwise exponential with mean 1. Section 4 fools the axes with twins, $(x_1, x_1)$, but a covariance matrix
 # would notice. Find a law that fools both: each coordinate follows $\mathcal{RGN}_1(0, 1)$, their covariance is zero,
 # and still it is not the target. Which directions see it, and by what?
 
@@ -172,8 +172,9 @@ check("03.4", how_many_to_mix)
 # %% [markdown] tags=["exercise"]
 # ## 03.5 · The atom that does not fade (20 minutes)
 #
-# *Break it, then explain.* Section 6 takes the atom out of the characteristic function before it inverts. Forget that:
-# copy `ks_to_gaussian`, set `atom = 0.0`, return `grid` and `F[:, :-1]` (the last column belongs to the atom), and draw
+# *Break it, then explain.* The evidence ([The shadow in any
+# dimension](../evidence/03_projected_marginals.ipynb#The-shadow-in-any-dimension)) takes the atom out of the
+# characteristic function before it inverts. Forget that: copy `ks_to_gaussian` from there, set `atom = 0.0`, return `grid` and `F[:, :-1]` (the last column belongs to the atom), and draw
 # them for one random direction at $p = 1$, $\mu = -3$, $d = 32$. Around the place of the atom
 # it wiggles. Half the `end` makes the wiggles twice as wide, but not higher. Why?
 #
@@ -203,7 +204,7 @@ check("03.5", atom_at)
 # %% [markdown] tags=["exercise"]
 # ## 03.6 · Which directions would you choose? (open)
 #
-# Section 6 ends with a dial: directions that mix $k$ random coordinates. With directions drawn one by one, some
+# Section 9 turns a dial: directions that mix $k$ random coordinates. With directions drawn one by one, some
 # coordinates are looked at more often than others, just by chance.
 #
 # *First step, which can be checked:* draw $n$ directions that mix exactly $k$ coordinates each and use every coordinate
@@ -218,7 +219,7 @@ check("03.5", atom_at)
 # Cut a random permutation of all coordinates (`torch.randperm`) into $d/k$ pieces: one use of each coordinate. Repeat
 # until there are $n$ pieces, stack them as rows $(n, k)$, and put `random_directions(n, k)` there with `scatter_`, as
 # `random_directions(n, d, size=k)` does inside. For the open part take your balanced directions into the experiment of
-# section 6 and print $k\,a$ and $B\,a$ with every ratio, where $a$ is the active fraction.
+# section 9 and print $k\,a$ and $B\,a$ with every ratio, where $a$ is the active fraction.
 #
 # </details>
 

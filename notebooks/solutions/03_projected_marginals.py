@@ -55,7 +55,7 @@ torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)  # for tensors as small as these, waiting for a second thread costs more than it saves
 
 
-# The impostors of section 6, for 03.6.
+# The impostors of section 8, for 03.6; the evidence has the same functions.
 def average_w2(a, b, C):
     """Squared 2-Wasserstein distance of two batches (B, d), averaged over the directions C, (N, d)."""
     return ((a @ C.T).sort(0).values - (b @ C.T).sort(0).values).square().mean().item()
@@ -91,7 +91,7 @@ two_values = 0.3**2 + 0.7**2  # both zero, or both one
 # The atom is $P_0^k$, where $k$ is how many coordinates the direction mixes: 0.3, 0.09, 0.0024. In 512 dimensions, at
 # $\mu = -3$ and $p = 1$ the shadow of a random direction still has an atom, which the last cell of this exercise
 # computes; at $\mu = 0$ it has $2^{-512}$. The fourth answer is the exception: in that direction the two values cancel,
-# and in a direction a little beside it they do not. This is why section 4 needs a density off zero.
+# and in a direction a little beside it they do not. This is why section 5 needs a density off zero.
 
 # %% tags=["check"]
 check("03.1", on_axis, with_two, with_all, two_values)
@@ -119,7 +119,7 @@ def same_axes(n, generator):
 # 45° the atom is 1/8 (half of the twins) and not 1/4. All directions see it but the axes and, by coincidence, 135° (the
 # two characteristic functions differ by a multiple of $c_1 c_2 (c_1 + c_2)$): there the twins cancel, a quarter of the
 # draws, and the difference of two exponential numbers has the law of one with a random sign. That is Cramér and Wold;
-# but remember what section 6 says of large dimensions. There a random shadow shows mean and variance and little else,
+# but remember what sections 7 and 8 say of large dimensions. There a random shadow shows mean and variance and little else,
 # and this law has both.
 
 # %% tags=["check"]
@@ -157,7 +157,7 @@ def how_many_to_mix(mu, limit):
 # %% [markdown] tags=["solution"]
 # For the limit 0.1 and $\mu$ from 0 to $-3$ the $k$ grows by a factor of 83, but $k\,a$ hardly at all (last cell of
 # this exercise). For rare entries $\kappa \approx 24a/(2a)^2 = 6/a$, so $k\,a$ tends to $6/\text{limit}$ whatever $\mu$
-# is. This is the right-hand figure of section 6 in one line: what makes a shadow Gaussian is the number of its non-zero
+# is. This is the right-hand figure of section 7 in one line: what makes a shadow Gaussian is the number of its non-zero
 # entries.
 
 # %% tags=["check"]
@@ -205,7 +205,7 @@ def balanced_directions(n, d, k, generator):
 check("03.6", balanced_directions)
 
 # %% [markdown] tags=["solution"]
-# The open part. Here is the impostor of section 6 with half the non-zero entries, seen along balanced directions: its
+# The open part. Here is the impostor of section 8 with half the non-zero entries, seen along balanced directions: its
 # average $W_2^2$ over the floor in $d = 512$, and in brackets $k\,a$, the number of non-zero entries that a shadow
 # mixes.
 

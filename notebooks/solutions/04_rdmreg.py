@@ -92,7 +92,7 @@ def fool_directions(y, c):
 # like, a collapse, another distribution. How far is far enough? A fresh direction sees the shift
 # $\mathbf{c}^\top\boldsymbol\delta$, whose square is $\lVert\boldsymbol\delta\rVert_2^2/D$ on average: here 4.
 #
-# With $N \ge D$ directions there is no such vector, but chapter 03 (section 2) fools fixed directions by shape. Fresh
+# With $N \ge D$ directions there is no such vector, but chapter 03 (section 3) fools fixed directions by shape. Fresh
 # directions in every step leave no place to hide: 256 of them in $D = 512$ span half of the dimensions in a single step,
 # and all of them after two.
 
