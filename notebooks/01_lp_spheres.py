@@ -132,9 +132,10 @@ show_live(
 # **Afterwards you can** say why features need a target, find a hidden sparse vector from fewer equations than unknowns, draw
 # from the generalized Gaussian for any $p$, say how it spreads over the sphere, and say what a Laplace distribution has to do
 # with zeros, and what not. **You need** vectors, densities, expectations, and tensors in PyTorch. **It takes** about fifty
-# minutes. The cells run in less than one.
+# minutes, the exercises aside. The cells run in less than one.
 #
-# A line such as "✓ T1" is a link. It leads to the cell that tests this claim and stops when it is false.
+# Equations carry the numbers of [the authors' post](https://yilunkuang.github.io/blog/2026/rectified-lp-jepa/), which this
+# series follows. A line such as "✓ T1" is a link. It leads to the cell that tests this claim and stops when it is false.
 
 # %% [markdown] tags=["slide"]
 # ## 1 · Agreement alone ends in one point
@@ -173,7 +174,7 @@ def agree(z):  # two views, (2, B, 2)
 torch.manual_seed(6)
 x = 4 * torch.rand(400, 2) - 2
 alone = train(agree, x)
-print(f"standard deviation of the features: {alone.std():.3f}")
+print(f"standard deviation of each feature: {alone.std(0)[0]:.2f}, {alone.std(0)[1]:.2f}")
 
 # %% [markdown]
 # The features of all points are nearly the same. Of course: a network that gives every input the same vector agrees with itself
@@ -190,7 +191,7 @@ print(f"standard deviation of the features: {alone.std():.3f}")
 
 
 # %% tags=["key", "slide"]
-def agree_and_spread(z):
+def agree_and_spread(z):  # Eq. 3, with mean squares in place of the norm and a weight of 5
     y = torch.randn(z.shape[1:])  # new: samples of the target, here two independent Gaussians of variance 1
     return agree(z) + 5 * rdmreg_loss(z, y, 32)  # new
 
@@ -198,7 +199,7 @@ def agree_and_spread(z):
 # %%
 torch.manual_seed(6)
 spread = train(agree_and_spread, x)
-print(f"standard deviation of the features: {spread.std():.1f}")
+print(f"standard deviation of each feature: {spread.std(0)[0]:.1f}, {spread.std(0)[1]:.1f}")
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.8), sharex=True, sharey=True)
@@ -211,14 +212,14 @@ panels[0].set(xlabel="first coordinate", ylabel="second coordinate")
 panels[1].set_ylabel("feature 2, centred")
 panels[2].add_patch(
     plt.Circle(
-        (0, 0), 2, fill=False, color=COLORS["rectified"], linestyle="--", label=f"{1 - math.exp(-2):.0%} of the target"
+        (0, 0), 2, fill=False, color=COLORS["rectified"], linestyle="--", label=f"holds {1 - math.exp(-2):.0%} of the target"
     )
 )
 panels[2].legend(loc="lower center", fontsize=8)
 show(
     figure,
     alt="Three scatter plots: 400 inputs that fill a square; their features after training on agreement alone, one dot; "
-    "and after training with a Gaussian target, a cloud as wide as the target.",
+    "and after training with a Gaussian target, a cloud about as wide as the target.",
 )
 
 # %% [markdown]
@@ -274,7 +275,8 @@ show(
 
 # %% [markdown]
 # The last line is a warning. The second feature is made from the first, and the rank does not notice, since it sees *linear*
-# repetition only. A target with *independent* entries rules out both kinds. ✓ [S2](evidence/01_lp_spheres.ipynb#S2)
+# repetition only ✓ [S2](evidence/01_lp_spheres.ipynb#S2). Features that match a target with *independent* entries are free of
+# both kinds.
 #
 # Now [exercise 01.1](exercises/01_lp_spheres.ipynb), five minutes.
 #
@@ -296,7 +298,7 @@ def norm(x, p):  # (..., d)
 
 # %% [markdown]
 # Take three vectors with 512 entries, all of Euclidean length 1. In the first one entry is not zero, in the second 62 entries
-# are (12 %, the share that this series asks for), and in the third all are.
+# are (12 %, the share that a network of this series is asked for), and in the third all are.
 
 # %%
 for count in (1, 62, 512):
@@ -307,7 +309,7 @@ for count in (1, 62, 512):
 # %% [markdown]
 # The Euclidean norm does not care how a length is shared out. With $p < 2$ sharing is expensive, and the more so the smaller
 # $p$ is. In the limit only the number of shares counts: as $p \to 0$, the sum $\sum_i |x_i|^p$ tends to the number of non-zero
-# entries. That number is written $\lVert\mathbf{x}\rVert_0$.
+# entries. (The table has its root, $(\sum_i |x_i|^p)^{1/p}$.) That number is written $\lVert\mathbf{x}\rVert_0$.
 #
 # The unit ℓp sphere is the set of all $\mathbf{u}$ with $\lVert\mathbf{u}\rVert_p = 1$. Any vector but zero lands on it when we
 # divide it by its norm.
@@ -316,7 +318,7 @@ for count in (1, 62, 512):
 figure, panel = plt.subplots(figsize=(5.6, 3.9))
 for p, (color, line) in LOOKS.items():
     panel.plot(*unit_curve(p).T, line, color=color, label=f"p = {p}")
-panel.set(xlabel="$u_1$", ylabel="$u_2$", aspect="equal", title="From the circle to the cross")
+panel.set(xlabel="$u_1$", ylabel="$u_2$", aspect="equal", title="From the circle towards a cross")
 panel.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
 panel.legend(loc="upper left", bbox_to_anchor=(1, 1))
 show(
@@ -380,7 +382,8 @@ show(
 # of its sides. The star always touches with a spike.
 #
 # In space it is the same. The ball touches a wall anywhere. The octahedron touches with a corner, unless the wall leans just so.
-# The star touches with the tip of a spike, where two entries of three are zero. So the shape of the ball decides where the smallest
+# The star touches with the tip of a spike, where two entries of three are zero. (A wall is one equation. Where $m$ equations
+# hold at once, the octahedron touches at a point with at most $m$ non-zero entries.) So the shape of the ball decides where the smallest
 # solution lies, and the corners lie where the zeros are.
 #
 # > **Why do we want zeros at all?** A code of natural images that is *asked* to be sparse finds filters like those of cells in the
@@ -456,12 +459,12 @@ figure, panel = plt.subplots(figsize=(6, 3.1))
 for (p, values), marker in zip(shares.items(), "so^"):
     panel.plot(counts, values, LOOKS[p][1], marker=marker, markersize=5, color=LOOKS[p][0], label=f"p = {p}")
 panel.set(xlabel="equations m, for 64 unknowns", ylabel="share found", xticks=(8, 16, 24, 32, 40, 48, 56, 64))
-panel.set_title("The smaller p, the fewer equations it takes")
+panel.set_title("p = ½ takes fewer equations than p = 1, and p = 2 nearly all")
 panel.legend(loc="center left")
 show(
     figure,
     alt="Share of hidden vectors found against the number of equations: for p = 1/2 it rises from 0 to 1 around 20, for "
-    "p = 1 around 30, and for p = 2 it is 0 until there are 64.",
+    "p = 1 around 30, and for p = 2 it is 0 up to 56 and 1 at 64.",
 )
 
 # %% [markdown]
@@ -496,7 +499,7 @@ for p in (1, 2):
 
 # %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panels = plt.subplots(1, 2, figsize=(8.6, 4), sharex=True, sharey=True)
-for panel, p, title in zip(panels, (1, 2), ("p = 1: the same share in each shell", "p = 2: more and more")):
+for panel, p, title in zip(panels, (1, 2), ("p = 1: the same share in each shell", "p = 2: the share grows outwards")):
     shown, near = z[:2500], near_axis[:2500]
     panel.scatter(*shown[~near].T, s=3, color=COLORS["muted"], linewidth=0)
     panel.scatter(*shown[near].T, s=4, color=COLORS["laplace"], linewidth=0, label="near an axis")
@@ -547,7 +550,7 @@ for d, r in radii.items():
     panel.plot(grid, scipy.stats.chi(d).pdf(grid), color=COLORS["theory"], label="χ(d)" if d == 2 else None)
     panel.annotate(f"d = {d}", (max(2.6, d**0.5), 0.7), ha="center", fontsize=10)
 panel.set(
-    xlabel=r"radius $\|z\|_2$", ylabel="density", ylim=(0, 0.8), xlim=(0, 70), title="A Gaussian cloud is a shell"
+    xlabel=r"radius $\|z\|_2$", ylabel="density", ylim=(0, 0.8), xlim=(0, 70), title="The shell moves out and hardly widens"
 )
 panel.legend(loc="center right", bbox_to_anchor=(0.8, 0.5))
 show(
@@ -603,7 +606,7 @@ generator = torch.Generator().manual_seed(4)
 size = -torch.log1p(-torch.rand(3000, 3, generator=generator))
 clouds = (
     (size, "Laplace: even", COLORS["laplace"]),
-    (torch.randn(3000, 3, generator=generator).abs(), "Gaussian: away from the corners", COLORS["gaussian"]),
+    (torch.randn(3000, 3, generator=generator).abs(), "Gaussian: thinner at the corners", COLORS["gaussian"]),
 )
 corner = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
 figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.6), sharex=True, sharey=True)
@@ -619,7 +622,7 @@ for panel, (z, title, color) in zip(panels, clouds):
 show(
     figure,
     alt="A triangle, one face of the octahedron, cut into four. Directions of Laplace vectors fill it evenly; those of "
-    "Gaussian vectors are denser in the middle and rare at the corners, which lie on the axes.",
+    "Gaussian vectors are denser in the middle and thinner at the corners, which lie on the axes.",
 )
 
 # %% [markdown]
@@ -686,7 +689,7 @@ show(
 # For $p = 1$ and $p = 2$ the cone measure of a piece is its share of the area. For other finite $p$ it is not: at $p = \tfrac12$ a
 # spike has much surface and hardly any volume under it, so its tip is visited less often than its area suggests. The
 # [evidence](evidence/01_lp_spheres.ipynb#Cone-measure-and-surface-measure) shows by how much. ✓
-# [T8](evidence/01_lp_spheres.ipynb#T8). Now 01.6, an open question: is this still so in many dimensions?
+# [T8](evidence/01_lp_spheres.ipynb#T8). Now 01.6, an open question: do the two measures come closer as $d$ grows, for $p < 1$?
 #
 # And yet the smaller $p$ is, the nearer the directions come to the axes. How near, in 512 dimensions? Take the energy $\sum_i u_i^2$ of a direction, and ask which
 # share of it sits in the largest entry.
@@ -720,10 +723,10 @@ show(
 )
 
 # %% [markdown]
-# With $p = \tfrac14$ one entry of 512 holds more than a quarter of the energy. Even the Gaussian is not shared out equally.
+# With $p = \tfrac14$ one entry of 512 holds more than a quarter of the energy, on average. Even the Gaussian is not shared out equally.
 
 # %% [markdown] tags=["slide"]
-# ## 11 · Each is the most spread out, given its own norm
+# ## 11 · Each is the most spread out when its $p$-th moment is fixed
 #
 # We wanted a target that is spread out. The measure of spread is the *differential entropy* $h = -\int f \log f$, in *nats*. Fix
 # the mean of $\lVert\mathbf{z}\rVert_p^p$. Then the entropy is largest for independent $\mathcal{GN}_p$ entries. The proof has
@@ -842,7 +845,7 @@ print(f"p = 1/4: {(draw_gn((1_000_000,), p=0.25) == 0).double().mean():.3f}")
 # %% [markdown]
 # A density gives every single number the probability zero, and zero is no exception. The lasso's zeros, like those of section
 # 5, belong to the *minimum* of something. A sample minimises nothing. So features that match a Laplace target exactly are often
-# small and never zero, and a smaller $p$ does not change that.
+# small and zero with probability 0, and a smaller $p$ does not change that.
 #
 # What does? Shift the same million entries to the left by one standard deviation, and cut off what is negative:
 
@@ -859,7 +862,7 @@ print(f"share that is not zero: {features.count_nonzero() / len(features):.3f}, 
 # ## In three sentences
 #
 # **Shown:** features need a target or they collapse; the smaller $p$ is, the more the ℓp sphere leans on the axes, and
-# independent $\mathcal{GN}_p$ entries are a radius times a direction on it, as spread out as their own norm allows. **Open:** a
+# independent $\mathcal{GN}_p$ entries are a radius times a direction on it, as spread out as their $p$-th moment allows. **Open:** a
 # corner makes zeros in a minimum and not in a sample, so how does a target get exact zeros, and how many? **Where to go:**
 # [chapter 02](02_rectified_generalized_gaussian.ipynb), and the [evidence](evidence/01_lp_spheres.ipynb) for what this lesson left
 # out, such as the two ways to weigh a piece of a sphere.
