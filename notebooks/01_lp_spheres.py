@@ -212,7 +212,12 @@ panels[0].set(xlabel="first coordinate", ylabel="second coordinate")
 panels[1].set_ylabel("feature 2, centred")
 panels[2].add_patch(
     plt.Circle(
-        (0, 0), 2, fill=False, color=COLORS["rectified"], linestyle="--", label=f"holds {1 - math.exp(-2):.0%} of the target"
+        (0, 0),
+        2,
+        fill=False,
+        color=COLORS["rectified"],
+        linestyle="--",
+        label=f"holds {1 - math.exp(-2):.0%} of the target",
     )
 )
 panels[2].legend(loc="lower center", fontsize=8)
@@ -550,7 +555,11 @@ for d, r in radii.items():
     panel.plot(grid, scipy.stats.chi(d).pdf(grid), color=COLORS["theory"], label="χ(d)" if d == 2 else None)
     panel.annotate(f"d = {d}", (max(2.6, d**0.5), 0.7), ha="center", fontsize=10)
 panel.set(
-    xlabel=r"radius $\|z\|_2$", ylabel="density", ylim=(0, 0.8), xlim=(0, 70), title="The shell moves out and hardly widens"
+    xlabel=r"radius $\|z\|_2$",
+    ylabel="density",
+    ylim=(0, 0.8),
+    xlim=(0, 70),
+    title="The shell moves out and hardly widens",
 )
 panel.legend(loc="center right", bbox_to_anchor=(0.8, 0.5))
 show(

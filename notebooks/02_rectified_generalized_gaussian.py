@@ -136,7 +136,7 @@ def unit_scale(p):
 
 # %%
 for p in (0.5, 1.0, 2.0, 4.0):
-    print(f"p = {p:g}: scale {unit_scale(p):.3f}, the module's {unit_variance_scale(p):.3f}")
+    print(f"p = {p:g}: scale {unit_scale(p):.3f}, rlpjepa's {unit_variance_scale(p):.3f}")
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 z = torch.linspace(-5, 5, 1001)
@@ -210,7 +210,10 @@ figure, panel = plt.subplots(figsize=(9.5, 3))
 plot_values(panel, x, COLORS["rectified"], 2.0)
 panel.set(xlabel="entry", ylabel="sample", title="Twelve samples at μ = −1: white is exactly zero")
 panel.grid(False)
-show(figure, alt="A table of twelve rows and forty columns. Most cells are white, which is zero; a few are green.")
+show(
+    figure,
+    alt="A table of twelve rows and forty columns. Most cells are white, which is zero; a few run from grey to black.",
+)
 
 # %% [markdown]
 # What does the cut do to a cloud of points? Take $D = 2$ and $\mu = 0$, where every entry is negative half of the time.
@@ -317,7 +320,7 @@ for p in (0.5, 1.0, 2.0):
 # %% [markdown]
 # It depends on $p$. At $p = 2$ they get smaller. At $p = 0.5$ they get *larger*: a heavy tail is all that is left. And at
 # $p = 1$ they keep their size. Above zero, Eq. 10 is then $\frac1\sigma e^{-z/\sigma}$ for every $\mu \le 0$: the same exponential
-# distribution. So at $p = 1$ the shift $\mu$ decides *how many* entries survive, and nothing else.
+# distribution. So at $p = 1$ a shift $\mu \le 0$ decides *how many* entries survive, and nothing else.
 #
 # Now [exercise 02.2](exercises/02_rectified_generalized_gaussian.ipynb), ten minutes: draw from the target without any ReLU.
 
@@ -345,7 +348,7 @@ compare(guess, (sample((1000, 512), p=1.0, mu=-2.0) > 0).float().mean())
 # At $p = 1$ and $\mu < 0$ the tail of the Laplace distribution is $\frac12 e^{-|\mu|/\sigma}$: each further step to the left
 # divides the share by the same factor, which is $e^{\sqrt2} \approx 4.1$ for a step of one at $\sigma = 1/\sqrt2$. And this answers
 # the question at the top: all that you have to know about the curve is its area to the right of zero. Its shape there, its peak
-# and its far tail do not enter the count.
+# and its far tail count only through this area.
 #
 # For other $p$ we use the cost $G = |t|^p/p$ once more. It is a Gamma variable, so the probability that $t$ lies within
 # $|\mu/\sigma|$ of the centre is $P\bigl(\frac1p, \frac1p|\mu/\sigma|^p\bigr)$, where $P$ is the distribution function of the Gamma
@@ -367,7 +370,7 @@ for mu in (-2.0, -1.0, 0.0, 1.0):
     print(f"mu {mu:g}: share {share:.4f}, so {512 * share:.1f} of 512 entries")
 
 # %% [markdown]
-# That is the big number of the instrument. Now for all $\mu$ and four shapes, with counts from our own sampler beside the curves:
+# That is the left one of the big numbers of the instrument. Now for all $\mu$ and four shapes, with counts from our own sampler beside the curves:
 
 # %%
 torch.manual_seed(5)
@@ -411,7 +414,7 @@ panel.legend()
 show(figure, alt="A bell-shaped histogram of the number of non-zero entries, centred on the line of Eq. 11.")
 
 # %% [markdown]
-# So every sample of the target is about equally sparse. Now
+# So the samples of the target are about equally sparse. Now
 # [exercise 02.1](exercises/02_rectified_generalized_gaussian.ipynb), five minutes with a pocket calculator.
 #
 # The module's sampler is ours with two changes. It lets you choose $\sigma$, and it takes a `torch.Generator`, so that a run can
@@ -431,7 +434,7 @@ print(f"non-zero entries: {(x > 0).sum(dim=1).float().mean():.1f}, expected {tar
 # > is a property of the target.
 
 # %% [markdown] tags=["slide"]
-# ## 5 · In many dimensions every vector has a zero
+# ## 5 · In many dimensions practically every vector has a zero
 #
 # Now shift the curve the other way. At $\mu = +1$ almost nine entries in ten are positive. In the plane most points would keep
 # both entries. But we have more dimensions than two.
@@ -479,8 +482,9 @@ exponent = 512 * math.log10(active_fraction(1.0, unit_scale(1.0), 1.0))
 print(f"with 512 entries and mu = 1: a share of 10^{exponent:.0f}")
 
 # %% [markdown]
-# So, even at $\mu = 1$, no vector that we will ever draw lies inside the positive orthant, the set where all entries are positive. All lie on its
-# boundary. Each lies on the face of its own non-zero entries. *Which* entries these are is the first thing that a sparse vector tells us.
+# So, even at $\mu = 1$, no vector that we will ever draw lies inside the positive orthant, the set where all entries are
+# positive. All lie on its
+# boundary, where some entries are zero. *Which* entries these are is the first thing that a sparse vector tells us.
 
 # %% [markdown] tags=["slide"]
 # ## 6 · The share of non-zeros is also a dimension
@@ -590,7 +594,7 @@ for (c, values), line, color in zip(entropy.items(), ("-", "--"), (COLORS["recti
     panel.plot(m[values.argmax()], values.max(), "o", color=color)
 panel.set(xlabel="centre m of the competitor", ylabel="entropy (nats)", ylim=(0.28, 0.36))
 panel.set_title("The constraint decides who wins")
-panel.legend(loc="lower right")
+panel.legend(loc="lower left")
 show(
     figure,
     alt="Entropy of truncated Gaussians against their centre m. With E(z+1)^2 fixed the top is at -1; with E z^2 fixed it is at "
@@ -626,7 +630,7 @@ print(", ".join(f"p = {p:g}: {share:.4f}" for p, share in shares.items()))
 # peak at $\mu$ takes mass away from above zero, and the heavier tail brings some there. Which one wins depends on $\mu$.
 
 # %% [markdown]
-# What a small $p$ does change is how *unequal* the non-zero entries are. Their *energy* is $\sum_i x_i^2$. How much of it belongs
+# What a small $p$ does change, at $\mu = 0$, is how *unequal* the non-zero entries are. Their *energy* is $\sum_i x_i^2$. How much of it belongs
 # to the largest tenth of them?
 
 # %%
@@ -659,7 +663,8 @@ show(
 )
 
 # %% [markdown]
-# So choose $p$ for how unequal the non-zero entries should be, and then $\mu$ for how many there are. ✓
+# So $p$ is for how unequal the non-zero entries are, and $\mu$ for how many there are. (Far to the left $\mu$ changes the
+# inequality as well, except at $p = 1$.) ✓
 # [T15](evidence/02_rectified_generalized_gaussian.ipynb#T15)
 #
 # Now 02.5, twenty minutes: find the $\mu$ at which two shapes tie.
@@ -690,7 +695,9 @@ for (name, sigma), look in zip(scales.items(), ("-", "--")):
     panels[1].plot(mu, target.prob_active, look, color=COLORS["laplace"])
 panels[0].set(xlabel="μ", ylabel="variance of x", title="One choice lets the variance fade …", ylim=(0, 1.7))
 panels[0].legend(loc="upper left")
-panels[1].set(xlabel="μ", ylabel="share not zero", yscale="log", title="… the other has far fewer zeros (p = 1)")
+panels[1].set(
+    xlabel="μ", ylabel="share not zero", yscale="log", title="… the other keeps more entries when μ < 0 (p = 1)"
+)
 show(
     figure,
     alt="Left: with unit variance before the cut the variance of x fades as mu falls, with unit variance after it stays one. "
@@ -698,8 +705,8 @@ show(
 )
 
 # %% [markdown]
-# With the first choice fewer entries are non-zero, and the variance fades as $\mu$ falls. With the second the variance stays, and
-# the same negative $\mu$ gives far fewer zeros. Neither is wrong. In this series it is the first, as in the post.
+# With the first choice the variance fades as $\mu$ falls. With the second the variance stays, and the same negative $\mu$ leaves
+# more entries non-zero. Neither is wrong. In this series it is the first, as in the post.
 # ([Evidence](evidence/02_rectified_generalized_gaussian.ipynb): the same for other $p$, and what happens to the size of the non-zero entries.)
 
 # %% [markdown] tags=["slide"]
@@ -755,7 +762,7 @@ panel.set_title("Ask for a share of zeros, read off μ")
 panel.legend(loc="lower left")
 show(
     figure,
-    alt="The mu that gives a wanted percentage of zeros, for p = 0.5, 1 and 2. The curves meet at 50 percent and cross again "
+    alt="The mu that gives a wanted percentage of zeros, for p = 0.5, 1 and 2. The curves meet at 50 percent and cross again below 5 and "
     "between 95 and 98 percent.",
 )
 
