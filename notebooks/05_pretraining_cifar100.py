@@ -60,7 +60,6 @@ from rlpjepa import (
     sample_rgg,
     unit_variance_scale,
 )
-from rlpjepa.evaluate import set_batchnorm_statistics
 from rlpjepa.figures import (
     COLORS,
     STYLE,
@@ -300,18 +299,15 @@ for arm, label in (("base", "both terms"), ("no invariance", "regularizer alone"
 #
 # One number alone means nothing, so we ask three times: raw pixels, the untrained network, the trained one. An untrained
 # network needs one preparation. BatchNorm uses means and variances that it gathers in training, so we let it look at
-# the training images once and leave the weights alone.
+# the training images once and leave the weights alone (`set_batchnorm_statistics`; the numbers are recorded).
 #
 # **Your guess.** Chance is .05, and raw pixels reach .16 by kNN. What does $\mathbf{h}$ of the *untrained* encoder reach?
 
 # %%
 guess = None  # correct votes, between 0 and 1
 
-# %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer", "nbval-ignore-output"]
-torch.manual_seed(0)
-untrained = RectifiedLpJEPA("test_byobnet", dim=D)  # the weights that training began with
-set_batchnorm_statistics(untrained, data)
-before = evaluate(untrained, data)
+# %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
+before = recorded("shapes/random_seed0")["final"]  # the weights that training began with
 compare(guess, before["encoder_knn"])
 
 # %% tags=["nbval-ignore-output"]
