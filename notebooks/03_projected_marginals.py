@@ -270,7 +270,7 @@ show(
 )
 
 # %% [markdown]
-# Left: in many dimensions a few hundred points have no neighbours worth the name, and the divergence is lost. The error
+# Left: in many dimensions a few hundred points have no neighbours worth the name, and this estimate of the divergence is lost. The error
 # of shadows does not grow. Right: the price. The shift is as large as ever, but on a shadow it leaves $1/D$, and in 512
 # dimensions that is below the noise of the batch. The losses of LeJEPA and of this series make this bargain: *an error
 # that does not grow, for a signal that shrinks.* ✓ [S3](evidence/03_projected_marginals.ipynb#S3)
@@ -636,7 +636,7 @@ show(
 
 # %% [markdown]
 # The bar is $P_0^D$, so it is gone: nearly nine entries in ten are exactly zero, and of their shadows not one. This is the
-# second answer to the question that we began with. And the rest has become a Gaussian.
+# second answer to the question that we began with. And the rest is nearly a Gaussian.
 #
 # How fast does that go? It should not matter how many terms are zero, since they add nothing. What should matter is how
 # many are *not*: a shadow mixes $D\,\Phi_p(\mu/\sigma)$ non-zero entries on average (Eq. 11). We measure the KS
@@ -684,7 +684,7 @@ show(
 # Left: at $\mu = -3$ a shadow in 512 dimensions is still far from Gaussian. Right: draw the same marks against the
 # number of non-zero entries, and they fall on one curve. (At $p = 1$ a non-zero entry is exponential whatever $\mu \le
 # 0$ is. The evidence has $p = 2$, and computes all of this without draws.) So it is not the dimension that makes a
-# shadow Gaussian. It is the number of entries that are not zero. Below the dotted line a single batch of 256 shows
+# shadow Gaussian. For this target it is the number of entries that are not zero. Below the dotted line a single batch of 256 shows
 # little but its own noise. ✓ [P4](evidence/03_projected_marginals.ipynb#P4)
 #
 # Now 03.4, fifteen minutes: how many terms are enough; and 03.5, twenty: where the bar at zero hides.
@@ -779,7 +779,7 @@ for B in (256, 4096):
 # %% [markdown] tags=["slide"]
 # ## 9 · Directions that mix few entries see them again
 #
-# Between an axis, where every zero can be seen, and a random direction, where none can, lies a dial. Let a direction
+# Between an axis, where every zero can be seen, and a random direction, where at $\mu = -1$ none can, lies a dial. Let a direction
 # mix only $k$ entries, chosen at random. Then its shadow is one of a cloud in $k$ dimensions.
 
 
@@ -820,7 +820,7 @@ show(
 )
 
 # %% [markdown]
-# At $\mu = -1$ an axis exposes the impostor and a dense direction does not. At $\mu = -3$ it is the other way round: in
+# At $\mu = -1$ an axis exposes the impostor and a dense direction does not. At $\mu = -3$ every setting sees it a little, and a dense one slightly better: in
 # a single entry hardly any of the 2,048 draws is non-zero, and a direction has to mix many before it has something to
 # show. (Bars: one standard error.)
 #
@@ -830,7 +830,7 @@ show(
 # %% [markdown] tags=["slide"]
 # ## In three sentences
 #
-# **Shown:** All shadows together know a cloud, and their error does not grow with the dimension. In the plane a shadow
+# **Shown:** All shadows together know a cloud, and their error does not grow with the dimension (what they look for shrinks). In the plane a shadow
 # of the target is a bar, two ridges and a hump, known exactly. In 512 dimensions it is nearly Gaussian, so at the usual
 # batch size it hides the zeros, and nearly hides twins. **Open:** which directions to draw, given $\mu$, $D$ and $B$;
 # and what a *trained* network makes of what the shadows do not show. **Where to go:** [chapter 04](04_rdmreg.ipynb),
