@@ -235,7 +235,7 @@ def speed_page():
 
 CHAPTERS = {
     "Chapter 01: spheres": ["spheres"],
-    "Chapter 02: the law of the target": ["distributions"],
+    "Chapter 02: the distribution of the target": ["distributions"],
     "Chapter 03: projections": ["projections"],
     "Chapter 04: losses": ["losses"],
     "Chapter 05: network": ["model"],

@@ -1,16 +1,16 @@
 """Generalized Gaussians: whole, truncated to (0, inf), and rectified (Eq. 8-12 of the blog post).
 
-One standard variable T ~ GN_p(0, 1), of density exp(-|t|^p / p) / N with N = 2 Gamma(1/p) p^(1/p - 1), gives three laws
-of x = loc + scale T:
+One standard variable T ~ GN_p(0, 1), of density exp(-|t|^p / p) / N with N = 2 Gamma(1/p) p^(1/p - 1), gives three
+distributions of x = loc + scale T:
 
     GeneralizedGaussian             x                   Laplace at p = 1, Gauss at p = 2
     TruncatedGeneralizedGaussian    x, given x > 0      Eq. 10
-    RectifiedGeneralizedGaussian    max(x, 0)           Eq. 8-9: an atom at 0 beside the truncated law
+    RectifiedGeneralizedGaussian    max(x, 0)           Eq. 8-9: an atom at 0 beside the truncated distribution
 
 In the code t = (x - loc) / scale, and t0 = -loc / scale is the threshold that T must pass for x to be positive. All of
 it can be differentiated once.
 
-The laws come first, then `sample_rgg` and the choice of mu and sigma. The special functions under them are in
+The distributions come first, then `sample_rgg` and the choice of mu and sigma. The special functions under them are in
 `numerics.special`; those work in float64 whatever goes in and comes out, which is what keeps float32 accurate.
 """
 
@@ -23,8 +23,8 @@ from torch.distributions import Distribution, Laplace, Normal, constraints, regi
 from .numerics import arguments, special
 
 
-class _Law(Distribution):
-    """What the three laws share. Each adds, in float64: _log_prob, _log_survival, _cdf, _quantile and _moments."""
+class _Family(Distribution):
+    """What the three share. Each adds, in float64: _log_prob, _log_survival, _cdf, _quantile and _moments."""
 
     arg_constraints = {"loc": arguments.FINITE, "scale": arguments.POSITIVE, "p": arguments.SHAPE}
     has_rsample = True
@@ -35,9 +35,9 @@ class _Law(Distribution):
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(_Law, _instance)  # refuses a subclass whose __init__ might do more
+        new = self._get_checked_instance(_Family, _instance)  # refuses a subclass whose __init__ might do more
         new.loc, new.scale, new.p = (v.expand(batch_shape) for v in (self.loc, self.scale, self.p))
-        super(_Law, new).__init__(torch.Size(batch_shape), validate_args=False)
+        super(_Family, new).__init__(torch.Size(batch_shape), validate_args=False)
         new._validate_args, new._given = self._validate_args, (new.p, self._number())
         return new
 
@@ -133,17 +133,17 @@ class _Law(Distribution):
         """t0 = -loc / scale, scale and p, in float64."""
         return -self.loc.double() / self.scale.double(), self.scale.double(), self.p.double()
 
-    def _as(self, law):
-        """Another of the three laws with the same parameters."""
-        return law(self.loc, self.scale, self.p, validate_args=False)
+    def _as(self, kind):
+        """Another of the three distributions with the same parameters."""
+        return kind(self.loc, self.scale, self.p, validate_args=False)
 
 
-class GeneralizedGaussian(_Law):
+class GeneralizedGaussian(_Family):
     """GN_p(loc, scale), of density p^(1 - 1/p) / (2 scale Gamma(1/p)) exp(-|x - loc|^p / (p scale^p)).
 
-    Laplace at p = 1, Gauss at p = 2; scipy's gennorm(beta=p, loc=loc, scale=scale * p ** (1 / p)). Of all laws with the
-    same E|x - loc|^p it has the largest entropy. torch's kl_divergence takes it beside a Normal and a Laplace; other
-    pairs have no short closed form.
+    Laplace at p = 1, Gauss at p = 2; scipy's gennorm(beta=p, loc=loc, scale=scale * p ** (1 / p)). Of all distributions
+    with the same E|x - loc|^p it has the largest entropy. torch's kl_divergence takes it beside a Normal and a Laplace;
+    other pairs have no short closed form.
 
     Args:
         loc, scale, p: numbers or floating-point tensors that broadcast to batch_shape; finite, scale positive, and p
@@ -191,12 +191,12 @@ class GeneralizedGaussian(_Law):
         return self.loc, scale**2 * special.log_variance(p).exp(), scale.log() + special.log_normalizer(p) + 1 / p
 
 
-class TruncatedGeneralizedGaussian(_Law):
+class TruncatedGeneralizedGaussian(_Family):
     """GN_p(loc, scale) given x > 0: Eq. 10, where Z = 2 scale Gamma(1/p) p^(1/p - 1) Phi(loc / scale).
 
-    Of the laws on (0, inf) with the same E|x - loc|^p it has the largest entropy; with the same E x^p only at loc = 0.
-    The end point 0 counts as support, as in torch's HalfNormal. kl_divergence takes it beside a Normal. Args and
-    Raises: as for GeneralizedGaussian.
+    Of the distributions on (0, inf) with the same E|x - loc|^p it has the largest entropy; with the same E x^p only at
+    loc = 0. The end point 0 counts as support, as in torch's HalfNormal. kl_divergence takes it beside a Normal. Args
+    and Raises: as for GeneralizedGaussian.
 
     Example:
         >>> tails = TruncatedGeneralizedGaussian(torch.tensor([0.0, -1.0, -5.0]), 1.0, 1.0)
@@ -241,7 +241,7 @@ class TruncatedGeneralizedGaussian(_Law):
 
     def _quantile(self, below, above):
         t0, scale, p = self._standard()
-        # t0 < 0: a quantile of the whole law, with the mass below t0 put back; else one of its tail
+        # t0 < 0: a quantile of the whole distribution, with the mass below t0 put back; else one of its tail
         low = torch.where(t0 < 0, t0, 0.0)  # at t0 = 0, where loc usually starts, the derivative is that of a tail
         log_above = torch.where(below < 0.5, torch.log1p(-below), above.log())
         share = special.log_survival(low, p).exp()
@@ -259,7 +259,7 @@ class TruncatedGeneralizedGaussian(_Law):
         weights, log_mills = log_weights.softmax(-1), log_weights.logsumexp(-1)
         mean, rise = (weights * y).sum(-1), (weights * rise).sum(-1)
         variance = (weights * (y - mean.unsqueeze(-1)) ** 2).sum(-1)
-        # t0 < 0: the whole law less its far tail
+        # t0 < 0: the whole distribution less its far tail
         log_share, tail = special.log_survival(-t, p), special.log_survival(t, p).exp()
         center = tail * (t + mean) / log_share.exp()
         spread = (special.log_variance(p).exp() - tail * ((t + mean) ** 2 + variance)) / log_share.exp() - center**2
@@ -269,12 +269,12 @@ class TruncatedGeneralizedGaussian(_Law):
         return scale * mean, scale**2 * variance, scale.log() + entropy
 
 
-class RectifiedGeneralizedGaussian(_Law):
+class RectifiedGeneralizedGaussian(_Family):
     """max(x, 0) for x ~ GN_p(loc, scale): an atom at 0 (Eq. 8) beside the density of x above 0 (Eq. 9).
 
     log_prob is with respect to delta_0 + Lebesgue; entropy() is the d(xi)-dimensional one of a coordinate, in nats:
-    Phi H_1(truncated law) + H_0(Bernoulli(Phi)), Phi = prob_active. There is no kl_divergence: beside a law without
-    an atom it would be infinite. Args and Raises: as for GeneralizedGaussian.
+    Phi H_1(truncated distribution) + H_0(Bernoulli(Phi)), Phi = prob_active. There is no kl_divergence: beside a
+    distribution without an atom it would be infinite. Args and Raises: as for GeneralizedGaussian.
 
     Example:
         >>> target = RectifiedGeneralizedGaussian(-1.0, unit_variance_scale(1.0), 1.0)
@@ -329,16 +329,16 @@ class RectifiedGeneralizedGaussian(_Law):
 
 @register_kl(GeneralizedGaussian, Normal)
 @register_kl(TruncatedGeneralizedGaussian, Normal)
-def _kl_normal(law, normal):
-    variance = law.variance + (law.mean - normal.loc) ** 2  # about the other mean
-    return variance / (2 * normal.scale**2) + normal.scale.log() + math.log(2 * math.pi) / 2 - law.entropy()
+def _kl_normal(dist, normal):
+    variance = dist.variance + (dist.mean - normal.loc) ** 2  # about the other mean
+    return variance / (2 * normal.scale**2) + normal.scale.log() + math.log(2 * math.pi) / 2 - dist.entropy()
 
 
 @register_kl(GeneralizedGaussian, Laplace)
-def _kl_laplace(law, laplace):
-    shift = law.loc - laplace.loc  # E|x| = E[max(x, 0)] + E[max(-x, 0)]
-    sides = (RectifiedGeneralizedGaussian(loc, law.scale, law.p, validate_args=False) for loc in (shift, -shift))
-    return sum(side.mean for side in sides) / laplace.scale + (2 * laplace.scale).log() - law.entropy()
+def _kl_laplace(dist, laplace):
+    shift = dist.loc - laplace.loc  # E|x| = E[max(x, 0)] + E[max(-x, 0)]
+    sides = (RectifiedGeneralizedGaussian(loc, dist.scale, dist.p, validate_args=False) for loc in (shift, -shift))
+    return sum(side.mean for side in sides) / laplace.scale + (2 * laplace.scale).log() - dist.entropy()
 
 
 def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, generator=None):
@@ -364,8 +364,8 @@ def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, gen
     dtype = arguments.check_dtype(dtype)
     sigma = unit_variance_scale(p) if sigma is None else sigma
     loc = torch.full((), mu, device=device, dtype=torch.promote_types(dtype, torch.float32))
-    law = RectifiedGeneralizedGaussian(loc, sigma, p, validate_args=False)
-    return law.sample(tuple(shape), generator=generator).to(dtype)
+    dist = RectifiedGeneralizedGaussian(loc, sigma, p, validate_args=False)
+    return dist.sample(tuple(shape), generator=generator).to(dtype)
 
 
 def unit_variance_scale(p):
@@ -393,9 +393,9 @@ def rectified_unit_variance_scale(p, mu):
 
     def variance_and_slope(log_sigma, p, mu):
         """log Var and its derivative in log sigma, 2 (1 - mu E[x] P(x = 0) / Var)."""
-        law = RectifiedGeneralizedGaussian(mu, log_sigma.exp(), p, validate_args=False)
-        mean, variance, _ = law._moments()
-        return variance.log(), 2 - 2 * mu * mean * law._log_probs()[1].exp() / variance
+        dist = RectifiedGeneralizedGaussian(mu, log_sigma.exp(), p, validate_args=False)
+        mean, variance, _ = dist._moments()
+        return variance.log(), 2 - 2 * mu * mean * dist._log_probs()[1].exp() / variance
 
     def solve(p, mu):
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Chapter 04. The terms of the objective: views of one image agree, and all features follow the target law."""
+"""Chapter 04. The terms of the objective: views of one image agree, and all features follow the target distribution."""
 
 import itertools
 import math
@@ -9,9 +9,9 @@ import torch.distributed as dist
 
 from .numerics.arguments import (
     check_counts,
+    check_distribution,
     check_features,
     check_finite,
-    check_law,
     check_tensors,
     differentiable_once,
     full_precision,
@@ -67,7 +67,7 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
 
     Args:
         z: (B, D) features, or (V, B, D) for V views, which share the directions and the sorted target.
-        target: (B, D) samples of the target law.
+        target: (B, D) samples of the target distribution.
         num_projections: how many directions to draw; not used when ``directions`` are given.
         directions: (N, D), one direction a row, so that a result can be repeated.
         generator: for drawing the directions.
@@ -149,10 +149,10 @@ def sigreg_loss(z, num_projections=256, *, directions=None, num_knots=17, t_max=
 
 
 def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, generator=None, reduction="mean"):
-    """One-sample sliced distance between features and a law with known marginals, such as the rectified Gaussian's.
+    """One-sample sliced distance between features and a target with known marginals, such as the rectified Gaussian.
 
-    A projection c·x of independent x_j has the characteristic function Π_j φ(c_j t), whatever their law: that is all
-    the Epps–Pulley statistic of `sigreg_loss` needs to know. Knots and weight are scaled by the law's standard
+    A projection c·x of independent x_j has the characteristic function Π_j φ(c_j t), whatever they follow: that is all
+    the Epps–Pulley statistic of `sigreg_loss` needs to know. Knots and weight are scaled by the distribution's standard
     deviation s (t up to 3/s, weight exp(−(st)²/2), and s dt), so that the statistic does not depend on the unit in
     which features are measured; for GeneralizedGaussian(0, 1, 2) it is `sigreg_loss`.
 
@@ -161,7 +161,7 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
 
     Args:
         z: (B, D) or (V, B, D) features; V views share the directions.
-        distribution: one of the three laws of chapter 02 with scalar parameters: that of every coordinate.
+        distribution: one of the three distributions of chapter 02 with scalar parameters: that of every coordinate.
         num_projections, directions, generator, reduction: as in `rdmreg_loss`; the directions are to have unit length.
 
     Returns:
@@ -180,7 +180,7 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
         True
     """
     _check(z, reduction)
-    check_law(distribution, z.device)
+    check_distribution(distribution, z.device)
     z = full_precision(z)
     directions = _directions(z, num_projections, directions, generator)
     if violated(directions.abs() <= 2.6):
@@ -193,7 +193,7 @@ def rgg_cf_loss(z, distribution, num_projections=256, *, directions=None, genera
 
 
 def coordinate_loss(z, distribution):
-    """One-sample distance between the law of every coordinate and its target, by quantiles.
+    """One-sample distance between the distribution of every coordinate and its target, by quantiles.
 
     A column of z in ascending order is compared with the quantiles of the target at (k − ½)/B, k = 1 … B: the mean
     squared difference over batch, coordinates and views. It sees each coordinate alone; how they depend on each other
@@ -201,7 +201,7 @@ def coordinate_loss(z, distribution):
 
     Args:
         z: (B, D) features, or (V, B, D) for V views.
-        distribution: one of the three laws of chapter 02, of a coordinate; batch_shape () or (D,), one law for each.
+        distribution: one of the three of chapter 02, of a coordinate; batch_shape () or (D,), one for each.
 
     Returns:
         Scalar tensor, float32 (float64 for float64 input) even under autocast. The gradient reaches z alone.
@@ -218,7 +218,7 @@ def coordinate_loss(z, distribution):
     check_features(z)
     z = full_precision(z)
     size, d = z.shape[-2:]
-    check_law(distribution, z.device, d)
+    check_distribution(distribution, z.device, d)
 
     wanted = remembered(distribution, _quantiles, size)  # (1, B) or (D, B)
     return (z.mT.sort(dim=-1).values - wanted.to(z.dtype)).square().mean()
@@ -235,7 +235,7 @@ def objective(
     Args:
         z: (V, B, D), the features of V ≥ 2 views of the same B images.
         regularizer: scalar tensor, ``rdmreg_loss(z, target)`` or another loss of z; None leaves it out.
-        coordinate: scalar tensor, ``coordinate_loss(z, law)``; None leaves it out.
+        coordinate: scalar tensor, ``coordinate_loss(z, distribution)``; None leaves it out.
         invariance_weight, regularizer_weight, coordinate_weight: weights of the terms.
 
     Returns:

@@ -1,7 +1,7 @@
 """Chapter 03. Directions on the unit sphere: every direction turns a cloud of points into numbers on a line.
 
-What those numbers follow, when the coordinates are independent with a law of chapter 02, is known: exactly in two
-dimensions (`projected_marginal`), through its characteristic function in any (`projected_characteristic_function`).
+What those numbers follow, when the coordinates are independent with a distribution of chapter 02, is known: exactly in
+two dimensions (`projected_marginal`), through its characteristic function in any (`projected_characteristic_function`).
 """
 
 from typing import NamedTuple
@@ -59,7 +59,7 @@ def random_directions(n, d, *, orthogonal=False, size=None, device=None, dtype=N
 
 
 class ProjectedMarginal(NamedTuple):
-    """The law of c·x for two independent rectified coordinates, by what becomes of the parts of the plane.
+    """The distribution of c·x for two independent rectified coordinates, by what becomes of the parts of the plane.
 
     atom: scalar, P(c·x = 0): the corner where both coordinates are zero (along an axis: where that one is).
     ridges: (2, *shape of y), the density from the axes, where only the first or only the second coordinate is positive.
@@ -84,10 +84,10 @@ class ProjectedMarginal(NamedTuple):
 
 @torch.no_grad()
 def projected_marginal(distribution, direction, y):
-    """The exact law of c_1 x_1 + c_2 x_2 at the points y (section "Projected Marginals", which samples it).
+    """The exact distribution of c_1 x_1 + c_2 x_2 at the points y (section "Projected Marginals", which samples it).
 
     Args:
-        distribution: `RectifiedGeneralizedGaussian` of batch_shape () or (2,): the law of both coordinates, or of each.
+        distribution: `RectifiedGeneralizedGaussian` of batch_shape () or (2,): that of both coordinates, or of each.
         direction: (c_1, c_2), not both zero; any length.
         y: floating-point tensor of any shape.
 
@@ -113,40 +113,40 @@ def projected_marginal(distribution, direction, y):
     if not y.is_floating_point() or not y.isfinite().all():
         raise ValueError(f"y must be finite and floating point, got {y!r}")
     y, (c1, c2) = y.double(), c.tolist()
-    laws = [
+    dists = [
         RectifiedGeneralizedGaussian(
             *(v.expand(2)[i].double() for v in (distribution.loc, distribution.scale, distribution.p))
         )
         for i in range(2)
     ]
-    zero = torch.stack([law._log_probs()[1].exp() for law in laws])  # P(x_i = 0)
+    zero = torch.stack([dist._log_probs()[1].exp() for dist in dists])  # P(x_i = 0)
     zero = torch.where(c.to(zero) == 0, 1.0, zero)  # a coordinate that does not count may be anything
-    pairs = ((laws[0], c1, zero[1]), (laws[1], c2, zero[0]))
-    ridges = [_density(law, y / c) / abs(c) * other if c else torch.zeros_like(y) for law, c, other in pairs]
-    return ProjectedMarginal(zero.prod(), torch.stack(ridges), _interior(laws, c1, c2, y))
+    pairs = ((dists[0], c1, zero[1]), (dists[1], c2, zero[0]))
+    ridges = [_density(dist, y / c) / abs(c) * other if c else torch.zeros_like(y) for dist, c, other in pairs]
+    return ProjectedMarginal(zero.prod(), torch.stack(ridges), _interior(dists, c1, c2, y))
 
 
-def _density(law, x):
-    """The density of a rectified law's positive part, 0 for x <= 0."""
-    return torch.where(x > 0, law._log_prob(torch.where(x > 0, x, 1.0)).exp(), 0.0)
+def _density(dist, x):
+    """The density of a rectified distribution's positive part, 0 for x <= 0."""
+    return torch.where(x > 0, dist._log_prob(torch.where(x > 0, x, 1.0)).exp(), 0.0)
 
 
-def _interior(laws, c1, c2, y):
+def _interior(dists, c1, c2, y):
     """∫ f_1(x) f_2((y − c_1 x) / c_2) / |c_2| dx over the x where both arguments are positive."""
     if c1 == 0 or c2 == 0:
         return torch.zeros_like(y)
     # The integrand is smooth between the x where a coordinate is 0, at its mode, or so far out that its density is nil.
-    zero, mode, far = ((y - c2 * end) / c1 for end in (0.0, laws[1].loc, _far(laws[1])))
+    zero, mode, far = ((y - c2 * end) / c1 for end in (0.0, dists[1].loc, _far(dists[1])))
     low = torch.minimum(zero, far).clamp_min(0)
-    high = torch.maximum(zero, far).minimum(_far(laws[0])).maximum(low)
-    breaks = (low, (laws[0].loc + 0 * y).clamp(low, high), mode.clamp(low, high), high)
+    high = torch.maximum(zero, far).minimum(_far(dists[0])).maximum(low)
+    breaks = (low, (dists[0].loc + 0 * y).clamp(low, high), mode.clamp(low, high), high)
     ends = torch.stack(breaks).sort(0).values.unsqueeze(-1)
     share, weight = special.finite_rule(y)
     x = ends[:-1] + ends.diff(dim=0) * share  # (3, *shape of y, n)
-    values = _density(laws[0], x) * _density(laws[1], (y.unsqueeze(-1) - c1 * x) / c2)
+    values = _density(dists[0], x) * _density(dists[1], (y.unsqueeze(-1) - c1 * x) / c2)
     return (ends.diff(dim=0) * weight * values).sum((0, -1)) / abs(c2)
 
 
-def _far(law):
+def _far(dist):
     """Where the density has fallen from its mode by a factor exp(−40)."""
-    return law.loc.clamp_min(0) + law.scale * (40 * law.p) ** (1 / law.p)
+    return dist.loc.clamp_min(0) + dist.scale * (40 * dist.p) ** (1 / dist.p)

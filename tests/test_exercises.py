@@ -176,7 +176,7 @@ ANSWERS = {
         [
             (lambda d, p, sigma: d ** (1 / p) * sigma, "mean of a root"),
             (lambda d, p, sigma: d * sigma**p, "p-th power of the radius"),
-            (functools.partial(radius_by_log_gamma, scale=lambda p: 1), "which scale does the Gamma law"),
+            (functools.partial(radius_by_log_gamma, scale=lambda p: 1), "which scale does the Gamma distribution"),
             (lambda d, p, sigma: radius_by_log_gamma(d, p, sigma**p), "not for σ"),
             (lambda d, p, sigma: radius_by_log_gamma(d, p, 1), "not for σ"),
             (lambda d, p, sigma: radius_by_log_gamma(d + 1, p, sigma), "larger than the right one"),

@@ -421,8 +421,8 @@ print(false_alarms(tests))
 # ### T3
 #
 # If the $d$ coordinates of $\mathbf{z}$ are independent Laplace variables with scale $\sigma$, then $\|\mathbf{z}\|_1$
-# follows the Gamma law with shape $d$ and scale $\sigma$, and $\mathbf{z}/\|\mathbf{z}\|_1$ is uniform on the unit
-# $\ell_1$ sphere with respect to its surface measure.
+# follows the Gamma distribution with shape $d$ and scale $\sigma$, and $\mathbf{z}/\|\mathbf{z}\|_1$ is uniform on the
+# unit $\ell_1$ sphere with respect to its surface measure.
 #
 # **Why.** The radius is a sum of $d$ exponential variables of mean $\sigma$. The density depends on the $\ell_1$ norm alone, so
 # the direction follows the cone measure. For a piece of a flat face the volume of the cone is area times height divided by $d$,
@@ -523,9 +523,9 @@ print("z / ‖z‖ₚ equals sample_cone, number by number")
 # ### T7
 #
 # If the $d$ coordinates of $\mathbf{z}$ are independent $\mathcal{GN}_p(0, \sigma)$, then $\|\mathbf{z}\|_p^p$ follows
-# the Gamma law with shape $d/p$ and scale $p\sigma^p$, and is independent of $\mathbf{u} =
-# \mathbf{z}/\|\mathbf{z}\|_p$. The law of $\mathbf{u}$ is the cone measure of the unit $\ell_p$ sphere: a piece of the
-# sphere weighs as much as the share of the unit ball's volume between it and the origin.
+# the Gamma distribution with shape $d/p$ and scale $p\sigma^p$, and is independent of $\mathbf{u} =
+# \mathbf{z}/\|\mathbf{z}\|_p$. The distribution of $\mathbf{u}$ is the cone measure of the unit $\ell_p$ sphere: a
+# piece of the sphere weighs as much as the share of the unit ball's volume between it and the origin.
 #
 # **Why.** Each $|z_i|^p / (p\sigma^p)$ follows Gamma$(1/p)$, by substitution in the density, and shapes of independent Gamma
 # variables add up. The density depends on $\lVert\mathbf{z}\rVert_p$ alone; the rest is the argument above.
@@ -758,8 +758,8 @@ show(
 #
 # ### T2
 #
-# Among the laws on $\mathbb{R}^d$ with a given $\mathbb{E}\|\mathbf{z}\|_2^2$, the centred isotropic Gaussian has the
-# largest differential entropy.
+# Among the distributions on $\mathbb{R}^d$ with a given $\mathbb{E}\|\mathbf{z}\|_2^2$, the centred isotropic Gaussian
+# has the largest differential entropy.
 #
 # **Why.** Let $g$ be the density of that Gaussian and $f$ another one with the same mean square. Since $\log g$ is a constant
 # minus a multiple of $\lVert\mathbf{z}\rVert_2^2$, its mean is the same under both, and
@@ -823,9 +823,9 @@ print("agrees: largest at a fixed mean square (tolerance 0.005), not at a fixed 
 # %% [markdown]
 # ### T4
 #
-# Among the laws on $\mathbb{R}^d$ with a given $\mathbb{E}\|\mathbf{z}\|_p^p$, the product of $d$ laws
-# $\mathcal{GN}_p(0, \sigma)$ with that moment has the largest differential entropy. At $p = 1$ it is the product
-# Laplace law with scale $\sigma$, at $p = 2$ the Gaussian with standard deviation $\sigma$.
+# Among the distributions on $\mathbb{R}^d$ with a given $\mathbb{E}\|\mathbf{z}\|_p^p$, the product of $d$
+# distributions $\mathcal{GN}_p(0, \sigma)$ with that moment has the largest differential entropy. At $p = 1$ it is the
+# product Laplace distribution with scale $\sigma$, at $p = 2$ the Gaussian with standard deviation $\sigma$.
 #
 # **Why.** As for T2: the logarithm of the density is a constant minus a multiple of $\lVert\mathbf{z}\rVert_p^p$.
 #

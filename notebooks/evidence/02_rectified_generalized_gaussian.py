@@ -152,9 +152,9 @@ print("all equal to one (tolerance 1e-8); densities equal to scipy's and to the 
 # $e^{-|t|^p/p}$ becomes $G^{1/p-1}e^{-G}$ up to a constant, the Gamma density of shape $1/p$. So `draw_gn`, the lesson's
 # `sample_gn` with a generator, draws a Gamma variable and a coin. The module uses a relative of it that needs no coin: $V
 # (p\,G')^{1/p}$ with $V$ uniform on $(-1, 1)$ and $G' \sim \mathrm{Gamma}(1 + 1/p)$. **Prediction.** Both give the same
-# law, scipy's. A Kolmogorov-Smirnov test (KS) compares the distribution function of the draws with scipy's; its p-value
-# is uniform on $[0, 1]$ if the two laws agree and near 0 if they do not. So all of the p-values below should exceed a
-# small level, here 0.001.
+# distribution, scipy's. A Kolmogorov-Smirnov test (KS) compares the distribution function of the draws with scipy's;
+# its p-value is uniform on $[0, 1]$ if the two distributions agree and near 0 if they do not. So all of the p-values
+# below should exceed a small level, here 0.001.
 
 # %%
 n, generator = 20_000, torch.Generator().manual_seed(1)
@@ -177,8 +177,8 @@ assert min(p_values) > level
 # %% [markdown]
 # ### T9
 #
-# With $\sigma = \Gamma(1/p)^{1/2} / \bigl(p^{1/p}\,\Gamma(3/p)^{1/2}\bigr)$ the law $\mathcal{GN}_p(\mu, \sigma)$ has
-# variance one for every $p > 0$ and every $\mu$, before rectification.
+# With $\sigma = \Gamma(1/p)^{1/2} / \bigl(p^{1/p}\,\Gamma(3/p)^{1/2}\bigr)$ the distribution
+# $\mathcal{GN}_p(\mu, \sigma)$ has variance one for every $p > 0$ and every $\mu$, before rectification.
 
 # %% tags=["claim-T9"]
 n, mu, generator = 400_000, 0.7, torch.Generator().manual_seed(2)
@@ -222,7 +222,8 @@ print(bad_luck(3))
 # %% [markdown]
 # ## 3 · One entry is a spike and a curve
 #
-# **Prediction.** The module's `log_prob` gives Eq. 8 and 9 for the rectified law and Eq. 10 for the truncated one.
+# **Prediction.** The module's `log_prob` gives Eq. 8 and 9 for the rectified distribution and Eq. 10 for the truncated
+# one.
 
 # %%
 settings = [(mu, p) for p in (1.0, 2.0) for mu in (-1.0, 0.0, 1.0)]
@@ -238,11 +239,11 @@ print(f"Eq. 8, 9 and 10 equal the module's log_prob for {len(settings)} pairs of
 # %% [markdown]
 # ### T10
 #
-# For $x \sim \mathcal{GN}_p(\mu, \sigma)$ the law of $\max(0, x)$ is an atom at $0$ of mass $\Phi_p(-\mu/\sigma)$ and,
-# with the remaining mass $\Phi_p(\mu/\sigma)$, the truncated law of Eq. 10, whose normalising constant is
-# $2\sigma\,\Gamma(1/p)\,p^{1/p-1}\,\Phi_p(\mu/\sigma)$. Here $\Phi_p$ is the distribution function of
-# $\mathcal{GN}_p(0, 1)$, that is `gennorm.cdf(x, p, scale=p**(1/p))`, which is the normal one when $p = 2$ and at no
-# other $p$.
+# For $x \sim \mathcal{GN}_p(\mu, \sigma)$ the distribution of $\max(0, x)$ is an atom at $0$ of mass
+# $\Phi_p(-\mu/\sigma)$ and, with the remaining mass $\Phi_p(\mu/\sigma)$, the truncated distribution of Eq. 10, whose
+# normalising constant is $2\sigma\,\Gamma(1/p)\,p^{1/p-1}\,\Phi_p(\mu/\sigma)$. Here $\Phi_p$ is the distribution
+# function of $\mathcal{GN}_p(0, 1)$, that is `gennorm.cdf(x, p, scale=p**(1/p))`, which is the normal one when $p = 2$
+# and at no other $p$.
 
 # %% tags=["claim-T10"]
 n, level, draws = 100_000, 1e-3, {}
@@ -291,8 +292,8 @@ assert agree
 # within its standard error. What does that mean for a whole grid? Many settings $(\mu, \sigma, p)$ are many chances to
 # be unlucky, so the limit must be chosen for the whole grid and not for one setting; the code below prints what 3
 # standard errors would mean. It also looks at the sum of the squared deviations, each in units of its standard error.
-# That sum follows the $\chi^2$ law with one degree of freedom per setting, and would be too large if every setting were
-# a little wrong.
+# That sum follows the $\chi^2$ distribution with one degree of freedom per setting, and would be too large if every
+# setting were a little wrong.
 
 # %% tags=["claim-T12"]
 n, d, level = 1024, 256, 1e-3
@@ -458,10 +459,10 @@ print("(slope 0.01, intercept 0.02, ratio 1 %) are wider, since the grids are no
 # %% [markdown]
 # ### T14
 #
-# The truncated law of Eq. 10 has the largest differential entropy among the laws on $(0, \infty)$ with the same
-# $\mathbb{E}|z - \mu|^p$. $\mathcal{RGN}_p(\mu, \sigma)$ has the largest $d(\xi)$-dimensional entropy among the
-# mixtures of an atom at $0$ and a density on $(0, \infty)$ with the same $P(x > 0)$ and the same $\mathbb{E}[|x -
-# \mu|^p \mid x > 0]$.
+# The truncated distribution of Eq. 10 has the largest differential entropy among the distributions on $(0, \infty)$
+# with the same $\mathbb{E}|z - \mu|^p$. $\mathcal{RGN}_p(\mu, \sigma)$ has the largest $d(\xi)$-dimensional entropy
+# among the mixtures of an atom at $0$ and a density on $(0, \infty)$ with the same $P(x > 0)$ and the same
+# $\mathbb{E}[|x - \mu|^p \mid x > 0]$.
 
 # %%
 # A law on (0, inf) is an array: its density on a grid that is even in log z. Sums over the grid are integrals.

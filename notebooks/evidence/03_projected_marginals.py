@@ -223,9 +223,10 @@ print(false_alarms(checks=1))
 # %% [markdown]
 # ### S4
 #
-# Two random vectors $\mathbf{x}, \mathbf{y}$ in $\mathbb{R}^d$ have the same law if and only if
-# $\mathbf{c}^\top\mathbf{x}$ and $\mathbf{c}^\top\mathbf{y}$ have the same law for every unit vector $\mathbf{c}$.
-# Equal coordinate marginals are not enough; random directions can tell apart two laws that share them.
+# Two random vectors $\mathbf{x}, \mathbf{y}$ in $\mathbb{R}^d$ have the same distribution if and only if
+# $\mathbf{c}^\top\mathbf{x}$ and $\mathbf{c}^\top\mathbf{y}$ have the same distribution for every unit vector
+# $\mathbf{c}$. Equal coordinate marginals are not enough; random directions can tell apart two distributions that share
+# them.
 #
 # **Why.** At $\mathbf{t} = s\,\mathbf{c}$ the characteristic function of the vector is that of its shadow along
 # $\mathbf{c}$ at $s$ (section 3 of the lesson).
@@ -421,9 +422,10 @@ show(
 # %% [markdown]
 # ### P3
 #
-# The Cauchy law keeps its form under linear combinations: with independent standard Cauchy coordinates
-# $\mathbf{c}^\top\mathbf{x}$ is Cauchy with scale $\|\mathbf{c}\|_1$, along any direction. The Laplace law does not:
-# its excess kurtosis is $3$, that of the sum of two independent copies $3/2$, and no shift or scale changes that.
+# The Cauchy distribution keeps its form under linear combinations: with independent standard Cauchy coordinates
+# $\mathbf{c}^\top\mathbf{x}$ is Cauchy with scale $\|\mathbf{c}\|_1$, along any direction. The Laplace distribution
+# does not: its excess kurtosis is $3$, that of the sum of two independent copies $3/2$, and no shift or scale changes
+# that.
 #
 # **Why.** The standard Cauchy distribution has the characteristic function $e^{-|t|}$, so the shadow has
 # $\prod_j e^{-|c_j t|} = e^{-\lVert\mathbf{c}\rVert_1 |t|}$. Cumulants of independent variables add up: the fourth
@@ -557,9 +559,9 @@ assert np.allclose(masses, 0.25, rtol=0, atol=1e-6)
 #
 # Let $\mathbf{x}$ have two independent coordinates $\mathcal{RGN}_2(\mu, \sigma)$, each zero with probability $P_0$.
 # Along a coordinate axis its projection is $\mathcal{RGN}_2(\mu, \sigma)$ with its atom $P_0$; along a direction off
-# the axes the atom is $P_0^2$, the rest is one part from each axis and a convolution from the interior, and the law
-# is no RGG. Two unit directions share a projected law only if they are equal or each other's swap of coordinates, and
-# opposite directions give mirror images.
+# the axes the atom is $P_0^2$, the rest is one part from each axis and a convolution from the interior, and the
+# distribution is no RGG. Two unit directions share a projected distribution only if they are equal or each other's swap
+# of coordinates, and opposite directions give mirror images.
 #
 # **Why.** The formula is section 5 of the lesson. That no RGG fits needs no search: with weights of both signs the
 # shadow lies on both sides of zero. With positive weights it has a Gaussian tail, so the RGG would have $p = 2$, and the

@@ -131,9 +131,8 @@ def draw(shape, generator, mu=MU):
 # ### R1
 #
 # For two samples $\mathbf{a}, \mathbf{b}$ of $B$ numbers each, $\frac{1}{B}\|\mathbf{a}^\uparrow -
-# \mathbf{b}^\uparrow\|_2^2$ is the squared 2-Wasserstein distance between their empirical laws. RDMReg is its average
-# over random unit directions $\mathbf{c}_i$, with $\mathbf{a} = \mathbf{Z}\mathbf{c}_i$ and $\mathbf{b} =
-# \mathbf{Y}\mathbf{c}_i$.
+# \mathbf{b}^\uparrow\|_2^2$ is the squared 2-Wasserstein distance between their empirical distributions. RDMReg is its average over random unit directions $\mathbf{c}_i$, with $\mathbf{a}
+# = \mathbf{Z}\mathbf{c}_i$ and $\mathbf{b} = \mathbf{Y}\mathbf{c}_i$.
 #
 # **Why.** The 2-Wasserstein distance of two samples of equal size is the least mean squared distance over all ways to
 # pair them. Whenever two pairs cross, uncrossing them lowers the cost (section 1 of the lesson), so the best pairing is
@@ -342,17 +341,17 @@ assert zeros[1] == 0 and abs(zeros[0] - asked) < 0.05 and near[1] > 0.7
 # ### R5
 #
 # With $N$ independent directions the variance of RDMReg and of its gradient over the draw of directions falls as $1/N$.
-# Whether orthonormal directions do better depends on the two laws: if they differ by a shift, $d$ orthonormal
-# directions leave no variance at all; for the product Laplace law against a Gaussian with the same covariance the loss
-# on them has more variance than on independent ones, twice as much in $d = 2$ and about a third more in $d = 8$ (in $d
-# = 2$ its gradient has less).
+# Whether orthonormal directions do better depends on the two distributions: if they differ by a shift, $d$ orthonormal
+# directions leave no variance at all; for the product Laplace distribution against a Gaussian with the same covariance
+# the loss on them has more variance than on independent ones, twice as much in $d = 2$ and about a third more in
+# $d = 8$ (in $d = 2$ its gradient has less).
 #
 # **Why.** A mean of $N$ independent values has $1/N$ of their variance. For a shift $\boldsymbol\delta$ the loss of a
 # direction is $(\mathbf{c}^\top\boldsymbol\delta)^2$, and over an orthonormal basis these add up to
-# $\lVert\boldsymbol\delta\rVert_2^2$ whatever the basis (Pythagoras). For the product Laplace law in the plane a turn
-# by a right angle changes nothing: the second direction repeats the first. Two directions are then worth one, and the
-# variance is twice that of independent ones. In $d$ dimensions a loss in proportion to $\sum_j c_j^4$, as the excess
-# kurtosis of the shadow is, would have the ratio $1 + 3/(d + 1)$: 2 in the plane, 4/3 in eight dimensions.
+# $\lVert\boldsymbol\delta\rVert_2^2$ whatever the basis (Pythagoras). For the product Laplace distribution in the plane
+# a turn by a right angle changes nothing: the second direction repeats the first. Two directions are then worth one,
+# and the variance is twice that of independent ones. In $d$ dimensions a loss in proportion to $\sum_j c_j^4$, as the
+# excess kurtosis of the shadow is, would have the ratio $1 + 3/(d + 1)$: 2 in the plane, 4/3 in eight dimensions.
 #
 # For Laplace against Gauss no samples are needed. The characteristic function of the shadow,
 # $\prod_j (1 + b_j^2t^2)^{-1}$ with $b_j = |c_j|/\sqrt2$, splits into partial fractions, so the shadow is a mixture of
@@ -425,7 +424,7 @@ def all_images(z):
 # against Gauss. **Control.** $N$ copies of one direction: $N$ times the variance grows, by a factor of $N$.
 #
 # For the gradient in the plane each point comes with its eight images under swaps and sign flips, so that what holds
-# for the laws holds for the samples.
+# for the distributions holds for the samples.
 
 # %% tags=["claim-R5"]
 generator, counts = torch.Generator().manual_seed(10), (1, 4, 16, 64)
@@ -562,9 +561,9 @@ print(", ".join(f"D = 512, N = {n}: {math.sqrt(n / (n + 511)):.2f}" for n in (25
 # %% [markdown]
 # ### R2
 #
-# RDMReg compares two samples, so its expected value stays above zero when features and target have the same law; this
-# floor falls as the batch size $B$ grows. SIGReg has a one-sample floor: for $B$ features drawn from $\mathcal{N}(0,
-# I_d)$ its expected value, over the whole line, is $\sqrt{2\pi}\,(1 - 1/\sqrt{3})/B \approx 1.06/B$.
+# RDMReg compares two samples, so its expected value stays above zero when features and target have the same
+# distribution; this floor falls as the batch size $B$ grows. SIGReg has a one-sample floor: for $B$ features drawn from
+# $\mathcal{N}(0, I_d)$ its expected value, over the whole line, is $\sqrt{2\pi}\,(1 - 1/\sqrt{3})/B \approx 1.06/B$.
 #
 # **Why.** Two samples are never equal. For SIGReg, $\varphi_x(t)$ is a mean of $B$ numbers on the unit circle, so
 # $\mathbb{E}|\varphi_x(t) - e^{-t^2/2}|^2 = (1 - e^{-t^2})/B$. Integrated against $e^{-t^2/2}$ this is the number
@@ -687,8 +686,8 @@ print(false_alarms(3, 20), "(mu = 0)")
 # - the learning rate, constant or falling to zero; and the start: normal (half of the entries on), its absolute value
 #   (all on), or a sample of the target;
 # - the directions: random ones; random ones and the coordinate axes; directions that mix only $k$ coordinates; and
-#   random ones with `coordinate_loss(z, law)` added, which compares the sorted values of each coordinate with the
-#   quantiles of the target.
+#   random ones with `coordinate_loss(z, distribution)` added, which compares the sorted values of each coordinate with
+#   the quantiles of the target.
 
 # %%
 RECORD = json.loads((RESULTS / "experiments" / "zeros.json").read_text(encoding="utf-8"))

@@ -94,14 +94,14 @@ check("02.1", at_minus_2, at_plus_1, with_twice_the_scale)
 # ## 02.2 · Draw without ReLU (10 minutes)
 #
 # *Build it another way.* Eq. 8 and 9 can be read as a recipe in two steps: a coin says whether $x$ is zero, and if it
-# is not, its size is drawn from the truncated law of Eq. 10. Write this sampler for $p = 1$ and $\mu \le 0$, without
-# ReLU and without drawing a negative number on the way. Which law is Eq. 10 here?
+# is not, its size is drawn from the truncated distribution of Eq. 10. Write this sampler for $p = 1$ and $\mu \le 0$,
+# without ReLU and without drawing a negative number on the way. Which distribution is Eq. 10 here?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # For $z > 0 \ge \mu$ one has $|z - \mu| = z + |\mu|$, and the factor $e^{-|\mu|/\sigma}$ goes into the constant. What
-# is left is an exponential law, of which mean? From a uniform $u$ on $[0, 1)$ it comes as minus its mean times
+# is left is an exponential distribution, of which mean? From a uniform $u$ on $[0, 1)$ it comes as minus its mean times
 # $\log(1 - u)$.
 #
 # </details>
@@ -208,8 +208,8 @@ check("02.5", find_tie)
 # ## 02.6 · Change the target: zeros in groups (open)
 #
 # The entries of RGG are independent. Suppose that features come in groups instead (the parts of one object, say), and
-# that a group of $g$ neighbouring coordinates is active or zero as a whole. Each single coordinate shall keep its law
-# $\mathcal{RGN}_1(\mu, \sigma)$.
+# that a group of $g$ neighbouring coordinates is active or zero as a whole. Each single coordinate shall keep its
+# distribution $\mathcal{RGN}_1(\mu, \sigma)$.
 #
 # *First step, which can be checked:* draw from this target. One coin for each group; sizes are independent, within a
 # group too.

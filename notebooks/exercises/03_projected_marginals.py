@@ -90,8 +90,8 @@ check("03.1", on_axis, with_two, with_all, two_values)
 #
 # *Break it, then explain.* The target: two independent coordinates $\mathcal{RGN}_1(0, 1)$, each zero with probability
 # 1/2 and otherwise exponential with mean 1. Section 4 fools the axes with twins, $(x_1, x_1)$, but a covariance matrix
-# would notice. Find a law that fools both: each coordinate follows $\mathcal{RGN}_1(0, 1)$, their covariance is zero,
-# and still it is not the target. Which directions see it, and by what?
+# would notice. Find a distribution that fools both: each coordinate follows $\mathcal{RGN}_1(0, 1)$, their covariance
+# is zero, and still it is not the target. Which directions see it, and by what?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -115,9 +115,10 @@ check("03.2", same_axes)
 # %% [markdown] tags=["exercise"]
 # ## 03.3 · The kurtosis of a shadow (15 minutes)
 #
-# *Derive, then test.* Let the coordinates $x_1, \dots, x_d$ be independent with one law of excess kurtosis $\kappa$.
-# What is the excess kurtosis of $\mathbf{c}^\top\mathbf{x}$, for *any* vector $\mathbf{c} \ne 0$, of length one or not?
-# Between which two values does it lie, over all directions, if $\kappa > 0$? Compare with draws from `sample_rgg`.
+# *Derive, then test.* Let the coordinates $x_1, \dots, x_d$ be independent with one distribution of excess kurtosis
+# $\kappa$. What is the excess kurtosis of $\mathbf{c}^\top\mathbf{x}$, for *any* vector $\mathbf{c} \ne 0$, of length
+# one or not? Between which two values does it lie, over all directions, if $\kappa > 0$? Compare with draws from
+# `sample_rgg`.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -179,8 +180,8 @@ check("03.4", how_many_to_mix)
 # it wiggles. Half the `end` makes the wiggles twice as wide, but not higher. Why?
 #
 # The flaw can be put to use: it shows that $\varphi(t) = \mathbb{E}\,e^{itx}$ knows the atom, and for large $t$ knows
-# little else. Write a function that finds $P(x = s)$ from $\varphi$ alone, for any place $s$, to within 0.01. (The laws
-# that `check` tries live on a scale of one, and their atoms are at least half a unit apart.)
+# little else. Write a function that finds $P(x = s)$ from $\varphi$ alone, for any place $s$, to within 0.01. (The
+# distributions that `check` tries live on a scale of one, and their atoms are at least half a unit apart.)
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>

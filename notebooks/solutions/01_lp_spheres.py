@@ -126,9 +126,10 @@ def most_spread(phi, v, z):
 
 # %% [markdown] tags=["solution"]
 # The density is proportional to $\exp(-\lambda\varphi(z))$. With $\varphi = |z|^p$ this is $\mathcal{GN}_p$ again. With
-# $\varphi = \log(1 + z^2)$ it is $(1 + z^2)^{-\lambda}$: Student's laws, and Cauchy's for $\lambda = 1$, are the most
-# spread-out ones when a *logarithm* is fixed. So "maximum entropy" alone says nothing about a law: every positive
-# density is the most spread out when the mean of its own logarithm is fixed. What carries meaning is the constraint.
+# $\varphi = \log(1 + z^2)$ it is $(1 + z^2)^{-\lambda}$: Student's distributions, and Cauchy's for $\lambda = 1$, are
+# the most spread-out ones when a *logarithm* is fixed. So "maximum entropy" alone says nothing about a distribution:
+# every positive density is the most spread out when the mean of its own logarithm is fixed. What carries meaning is the
+# constraint.
 
 # %% tags=["check"]
 check("01.4", most_spread)
@@ -192,10 +193,10 @@ for p, distances in record["distance"].items():
 # exceeds $x$ with a probability like $x^{-\alpha}$, $\alpha = 1/(2-2p)$. For $p > 1/2$ it has a mean: the sum settles
 # down, the ratio tends to 1 and the distance to 0, at the rate $1/\sqrt{d}$ once there is a variance too ($p > 3/4$).
 # For $p < 1/2$ the few coordinates nearest to zero dominate the sum in every dimension, the ratio keeps a spread, and
-# the distance tends to a positive number. The sum, rescaled, then tends to a stable law, as such sums do, and draws of
-# that law give the number in the last column. At $p = 1/2$ the distance should still fall to 0, but only about as
-# fast as $\log\log d / (2 \log d)$: rare draws with one very small coordinate lift the mean of the ratio by that much, and all the
-# others lie below it.
+# the distance tends to a positive number. The sum, rescaled, then tends to a stable distribution, as such sums do, and
+# draws of that distribution give the number in the last column. At $p = 1/2$ the distance should still fall to 0, but
+# only about as fast as $\log\log d / (2 \log d)$: rare draws with one very small coordinate lift the mean of the ratio
+# by that much, and all the others lie below it.
 #
 # So for $p < 1/2$ the two targets differ in any dimension, and they do so in the coordinates that are almost zero.
 # Whether a network learns better from one or the other is open. An experiment: chapter 05 with a target made of

@@ -114,10 +114,10 @@ def best_fraction(m):
 
 # %% [markdown] tags=["solution"]
 # At $m = 1$ it is 0.618, one over the golden ratio; in millimetres ($m = 1000$), 0.999. Nothing about $x$ has changed
-# but its unit. In other units the entropy of every law changes by $a \log 1000$, its information dimension times the
-# logarithm of the factor, so laws of different $a$ change by different amounts, and their order with them. Entropies of
-# different dimension are like lengths and areas: they cannot be compared. This is why section 7 fixes $a$. "Maximum
-# entropy" cannot choose a sparsity; somebody has to.
+# but its unit. In other units the entropy of every distribution changes by $a \log 1000$, its information dimension
+# times the logarithm of the factor, so distributions of different $a$ change by different amounts, and their order with
+# them. Entropies of different dimension are like lengths and areas: they cannot be compared. This is why section 7
+# fixes $a$. "Maximum entropy" cannot choose a sparsity; somebody has to.
 
 # %% tags=["check"]
 check("02.4", best_fraction)

@@ -118,9 +118,9 @@ def same_axes(n, generator):
 # gives 1/4. Every direction now finds the mean and the variance that it expects, and the difference is in the shape: at
 # 45° the atom is 1/8 (half of the twins) and not 1/4. All directions see it but the axes and, by coincidence, 135° (the
 # two characteristic functions differ by a multiple of $c_1 c_2 (c_1 + c_2)$): there the twins cancel, a quarter of the
-# draws, and the difference of two exponential numbers has the law of one with a random sign. That is Cramér and Wold;
-# but remember what sections 7 and 8 say of large dimensions. There a random shadow shows mean and variance and little else,
-# and this law has both.
+# draws, and the difference of two exponential numbers has the distribution of one with a random sign. That is Cramér
+# and Wold; but remember what sections 7 and 8 say of large dimensions. There a random shadow shows mean and variance
+# and little else, and this distribution has both.
 
 # %% tags=["check"]
 check("03.2", same_axes)
@@ -137,7 +137,8 @@ def shadow_kurtosis(c, kappa):
 # %% [markdown] tags=["solution"]
 # From $\kappa$ itself along an axis down to $\kappa/d$ for equal weights $\pm1/\sqrt d$. A random direction has about
 # three times the latter: there the mean of $\sum_j c_j^4$ is $3/(d+2)$. At $p = 1$, $\mu = 0$, where $\kappa = 10$,
-# this is 0.06 in 512 dimensions. It is never zero, so no shadow of a law with $\kappa > 0$ is exactly Gaussian.
+# this is 0.06 in 512 dimensions. It is never zero, so no shadow of a distribution with $\kappa > 0$ is exactly
+# Gaussian.
 
 # %% tags=["check"]
 check("03.3", shadow_kurtosis)
@@ -184,8 +185,8 @@ def atom_at(phi, s, end=1000.0, steps=50_000):
 # cut at $T$ turns the jump of height $m$ at $s_0$ into $m\,\bigl(\frac12 + \frac1\pi\mathrm{Si}(T(s - s_0))\bigr)$,
 # where $\mathrm{Si}(z) = \int_0^z \sin(y)/y\,dy$. This overshoots by $0.09\,m$ at a distance of $\pi/T$ on either side,
 # for every $T$: the phenomenon of Gibbs. At the jump itself it gives the middle, so the KS distance would be wrong by
-# up to $m/2$. One value of $\varphi$ at a large $t$ would do for a rectified law, not for one of two values: there
-# $\varphi$ turns in circles for ever.
+# up to $m/2$. One value of $\varphi$ at a large $t$ would do for a rectified distribution, not for one of two values:
+# there $\varphi$ turns in circles for ever.
 
 # %% tags=["check"]
 check("03.5", atom_at)
@@ -227,14 +228,14 @@ for mu in (0.0, -1.0, -2.0, -3.0):
 # Read along a row. As long as $k\,a$ is below one half or so, mixing costs little (best seen at $\mu = -2$): most
 # shadows show at most one non-zero entry, as if one looked along an axis. Above one, the ratio falls: exercise 03.4
 # says how fast the shadow becomes Gaussian. In the last row it *rises* with $k$. There a coordinate has few non-zero
-# draws in the batch, too few to show a law, and a shadow that mixes 64 coordinates has 64 times as many. So a
+# draws in the batch, too few to show a distribution, and a shadow that mixes 64 coordinates has 64 times as many. So a
 # compromise to start from is $k \approx 1/(2a)$, as much mixing as costs little. It knows nothing but the target: for
 # this impostor the smallest $k$ tried, 4, is the best at $\mu = 0$ and $-1$, and at $\mu = -3$, where $B\,a$ is about
 # 15, the largest.
 #
 # What the rule leaves out. An impostor that is right on every axis (twins, or exercise 03.2) is seen only by directions
 # that mix the guilty coordinates, and a direction of few coordinates seldom mixes those two; the axes alone never do.
-# Hence a mixture may be better than any single $k$: axes for the law of a coordinate, $k \approx 1/(2a)$ and
+# Hence a mixture may be better than any single $k$: axes for the distribution of a coordinate, $k \approx 1/(2a)$ and
 # dense directions for what coordinates do together. The price is that each kind gets its share of the weight only, and
 # that the noise of each enters. And an impostor in a table is not a network. Whether such directions give better
 # features, at an equal number of zeros, we have not tried; chapter 05 has the loop for it, and chapter 04 one

@@ -228,7 +228,7 @@ for one in json.loads((RESULTS / "experiments" / "wake.json").read_text(encoding
 # batch. In $2 \cdot 256$ independent views a live coordinate is silent with probability $(1 - a)^{512}$, once in five
 # million batches at $a = 0.0296$, but every second time at $a = 0.00135$: then the penalty pushes every coordinate up.
 # It would need a memory, such as a running mean of each coordinate's share, and a limit well below $a$. What one would
-# like is the right law for each coordinate *and* no loss of accuracy. On CIFAR-100 coordinate quantiles with
+# like is the right distribution for each coordinate *and* no loss of accuracy. On CIFAR-100 coordinate quantiles with
 # $\alpha = 1$ come near the first and miss the second; with $\alpha = 0.1$ it is the other way round. We
 # do not know of a way to both.
 #

@@ -205,10 +205,10 @@ def check_finite(name, value):
         raise ValueError(f"{name} holds NaN or infinity")
 
 
-def check_law(distribution, device, d=None):
-    """ValueError unless a law's parameters are scalar (or, where d is given, of shape (d,)) and on the device."""
+def check_distribution(distribution, device, d=None):
+    """ValueError unless the parameters are scalar (or, where d is given, of shape (d,)) and on the device."""
     if not all(hasattr(distribution, name) for name in ("loc", "scale", "p", "icdf")):
-        raise ValueError(f"distribution must be one of the three laws of chapter 02, got {distribution!r}")
+        raise ValueError(f"distribution must be one of the three distributions of chapter 02, got {distribution!r}")
     shapes, words = [(), (1,)], "scalar parameters"
     if d is not None:
         shapes, words = [*shapes, (d,)], f"parameters that are scalar or of shape ({d},)"

@@ -9,19 +9,19 @@ import torch
 from torch.distributions import constraints
 
 from . import special
-from .arguments import check_law, check_tensors, full_precision, violated, without_autocast
+from .arguments import check_distribution, check_tensors, full_precision, violated, without_autocast
 
 
 @torch.no_grad()
 def projected_characteristic_function(distribution, directions, t):
-    """E exp(i t c·x) = Π_j φ(c_j t) for independent coordinates x_j that share one law of characteristic function φ.
+    """E exp(i t c·x) = Π_j φ(c_j t) for independent coordinates x_j that share the characteristic function φ.
 
     log φ comes from a table, made at the first call with a distribution object and kept as long as that lives. It ends
     at |c_j t| = 8 / standard deviation; if any is beyond, the result is NaN. Two cumulants are exact, what remains
     is interpolated linearly: errors are below 3e-6, and up to 1e-3 where a |c_j t| comes close to a zero of φ.
 
     Args:
-        distribution: one of the three laws of chapter 02, with scalar parameters.
+        distribution: one of the three distributions of chapter 02, with scalar parameters.
         directions: (N, D), the rows c, on the distribution's device.
         t: (K,) floating-point tensor on the same device.
 
@@ -40,7 +40,7 @@ def projected_characteristic_function(distribution, directions, t):
         True
     """
     check_tensors(directions=directions, t=t)
-    check_law(distribution, directions.device)
+    check_distribution(distribution, directions.device)
     if directions.dim() != 2 or 0 in directions.shape or not directions.is_floating_point():
         raise ValueError(
             f"directions must be floating point of shape (N, D), got {directions.dtype} {tuple(directions.shape)}"
@@ -78,16 +78,16 @@ REACH = 8  # standard deviation times the t where the table ends
 
 def _tabulate(distribution, knots=8192):
     """log φ(t) − i mean t + variance t² / 2 at equally spaced t from 0 to REACH / standard deviation, by quadrature."""
-    law = type(distribution)(*(v.double().reshape(()) for v in (distribution.loc, distribution.scale, distribution.p)))
-    whole = law.support is constraints.real
-    start = law.loc if whole else law.loc.clamp_min(0)
-    (step, step_weight), (share, weight) = special.infinite_rule(law, 3000), special.finite_rule(law.loc, 400)
-    width = start.minimum(law.scale * (40 * law.p) ** (1 / law.p))  # farther left the density is nil
+    dist = type(distribution)(*(v.double().reshape(()) for v in (distribution.loc, distribution.scale, distribution.p)))
+    whole = dist.support is constraints.real
+    start = dist.loc if whole else dist.loc.clamp_min(0)
+    (step, step_weight), (share, weight) = special.infinite_rule(dist, 3000), special.finite_rule(dist.loc, 400)
+    width = start.minimum(dist.scale * (40 * dist.p) ** (1 / dist.p))  # farther left the density is nil
     left = (start - step, step_weight) if whole else (start - width * share, width * weight)
     x, weight = torch.cat([start + step, left[0]]), torch.cat([step_weight, left[1]])
-    weight = weight * law._log_prob(x).exp()
-    atom = 0 * law.loc if whole else law._cdf(0 * law.loc)  # P(x = 0)
-    mean, deviation = mean_and_deviation(law)
+    weight = weight * dist._log_prob(x).exp()
+    atom = 0 * dist.loc if whole else dist._cdf(0 * dist.loc)  # P(x = 0)
+    mean, deviation = mean_and_deviation(dist)
     t = torch.arange(knots, dtype=x.dtype, device=x.device) * (REACH / (knots - 1) / deviation)
     angles = (block.unsqueeze(-1) * (x - mean) for block in t.split(256))  # 3400 points each
     atom = torch.polar(atom, -mean * t)
@@ -99,13 +99,13 @@ def _tabulate(distribution, knots=8192):
 
 
 def check_mass(distribution, mass):
-    """ValueError if quadrature does not find the whole mass of a law. (On CUDA looking would stall the device.)"""
+    """ValueError if quadrature does not find a distribution's whole mass. (On CUDA looking would stall the device.)"""
     if violated(abs(mass - 1) < 1e-4):
         raise ValueError(f"the density of {distribution} is too narrow to be tabulated: it sums to {mass:.3g}")
 
 
 def mean_and_deviation(distribution):
-    """Mean and standard deviation of a law of scalar parameters, (2,) in float64.
+    """Mean and standard deviation of a distribution of scalar parameters, (2,) in float64.
 
     ValueError on the CPU where the deviation is all but zero: features are measured in it.
     """

@@ -59,7 +59,7 @@ NODES = 192
 
 
 def tail_nodes(t, p):
-    """The law of y = T - t given T > t (t >= 0) on 192 points: double-exponential quadrature (Takahasi and Mori, 1974).
+    """y = T - t given T > t (t >= 0), on 192 points: double-exponential quadrature (Takahasi and Mori, 1974).
 
     Returns y, log weights (not normalized: their logsumexp is the log of Mills' ratio) and the rises of the exponent,
     each (..., 192). Every sum is of positive terms, so nothing cancels: ten digits and more for p from 0.12 to 19. The
@@ -173,11 +173,11 @@ def finite_rule(like, n=300):
     return share, share * torch.sigmoid(-math.pi * u.sinh()) * math.pi * u.cosh() * (6.2 / (n - 1))
 
 
-def infinite_rule(law, n):
-    """Points and weights for ∫ over (0, ∞) of a density that falls like the law's, dense at 0 (same source)."""
-    reach = ((40 * law.p) ** (1 / law.p)).log().clamp_min(0.0) + 1
-    u = -4 + (reach + 4) * torch.linspace(0, 1, n, dtype=torch.float64, device=law.loc.device)
-    x = law.scale * torch.exp(u - torch.exp(-u))
+def infinite_rule(dist, n):
+    """Points and weights for ∫ over (0, ∞) of a density that falls like this one's, dense at 0 (same source)."""
+    reach = ((40 * dist.p) ** (1 / dist.p)).log().clamp_min(0.0) + 1
+    u = -4 + (reach + 4) * torch.linspace(0, 1, n, dtype=torch.float64, device=dist.loc.device)
+    x = dist.scale * torch.exp(u - torch.exp(-u))
     return x, x * (1 + torch.exp(-u)) * (reach + 4) / (n - 1)
 
 

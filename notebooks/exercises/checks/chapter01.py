@@ -83,7 +83,7 @@ def mean_radius(function):
             continue
         d = max(dims, key=lambda d: abs(math.log(off[d])))  # noqa: B023 (called in this round only)
         if all(near(factor, off[d], 0.02) for factor in off.values()):
-            question = "Which scale does the Gamma law of r^p have?"
+            question = "Which scale does the Gamma distribution of r^p have?"
             raise Wrong(f"at p = {p}, σ = 1 your values are off by one factor, {off[d]:.3f}, for every d. {question}")
         size = "larger" if off[d] > 1 else "smaller"
         factor = max(off[d], 1 / off[d])

@@ -70,7 +70,7 @@ def check_fraction(x, fraction, where, which=""):
 
 
 def check_sizes(sizes, sigma, where):
-    """Whether positive numbers follow the exponential law of mean σ, by mean, mean square and share above the mean."""
+    """Whether positive numbers follow the exponential distribution of mean σ, by mean, mean square, share above the mean."""
     n, mean = len(sizes), sizes.mean().item()
     error = sigma / math.sqrt(n)
     if abs(mean - sigma) > LIMIT * error:
@@ -81,7 +81,7 @@ def check_sizes(sizes, sigma, where):
     share = math.exp(-1)
     if abs(square - 2) > LIMIT * math.sqrt(20 / n) or abs(above - share) > LIMIT * math.sqrt(share * (1 - share) / n):
         raise Wrong(
-            f"{where}, your non-zero draws have the right mean, but not the law of Eq. 10: their mean square is"
+            f"{where}, your non-zero draws have the right mean, but not the distribution of Eq. 10: their mean square is"
             f" {square * sigma**2:.3f}, and {above:.3f} of them lie above σ."
         )
 
@@ -115,8 +115,8 @@ def choose_mu_and_sigma(function):
         mu, sigma = number(mu, "μ"), number(sigma, "σ")
         if sigma <= 0:
             raise Wrong(f"at a = {a} your σ is {sigma:.3f}, but a scale is positive (first μ, then σ).")
-        law = RectifiedGeneralizedGaussian(torch.tensor(mu, dtype=torch.float64), sigma, 1.0)
-        fraction, variance = law.prob_active.item(), law.variance.item()
+        dist = RectifiedGeneralizedGaussian(torch.tensor(mu, dtype=torch.float64), sigma, 1.0)
+        fraction, variance = dist.prob_active.item(), dist.variance.item()
         given = f"at a = {a} your μ = {mu:.3f} and σ = {sigma:.3f} give"
         if not near(fraction, a, 0.01):
             if near(fraction, 1 - a, 0.01):

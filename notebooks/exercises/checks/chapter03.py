@@ -14,7 +14,7 @@ from rlpjepa.projections import random_directions
 from . import Wrong, ask, exercise, near, number, numbers
 
 LIMIT = 5  # standard errors
-LEVEL = 2.6  # times the root of 1/n + 1/m: two samples of one law are farther apart in 1 of 400,000 cases
+LEVEL = 2.6  # times the root of 1/n + 1/m: two samples of one distribution are farther apart in 1 of 400,000 cases
 
 
 @exercise("03.1")
@@ -46,7 +46,7 @@ def distance(a, b):
 
 
 def noise(a, b):
-    """The distance that two samples of one law hardly ever exceed."""
+    """The distance that two samples of one distribution hardly ever exceed."""
     return LEVEL * math.sqrt(1 / len(a) + 1 / len(b))
 
 
@@ -141,7 +141,7 @@ def how_many_to_mix(function):
         if abs(k - right) <= 1e-4 * right:
             continue
         if abs(k - 3 / limit) <= 1:
-            raise Wrong(f"{where}: {k:g} belongs to κ = 3, that of the Laplace law *before* ReLU.")
+            raise Wrong(f"{where}: {k:g} belongs to κ = 3, that of the Laplace distribution *before* ReLU.")
         if abs(k - (kappa + 3) / limit) <= 1:
             raise Wrong(f"{where}: {k:g} belongs to the kurtosis. The *excess* kurtosis is less by 3.")
         if abs(k - math.sqrt(kappa / limit)) <= 1:
@@ -162,7 +162,7 @@ RECTIFIED = wave(lambda t: 0.7 + 0.3 / (1 - 0.8j * t))
 TWO_VALUES = wave(lambda t: 0.6 + 0.4 * torch.exp(1.4j * t))
 LAWS = (  # name, characteristic function, {s: P(x = s)}
     ("RGN_1 with 70 % zeros", RECTIFIED, {0.0: 0.7}),
-    ("the law of two values, 0 and 1.4,", TWO_VALUES, {0.0: 0.6, 1.4: 0.4, 0.7: 0.0}),
+    ("the distribution of two values, 0 and 1.4,", TWO_VALUES, {0.0: 0.6, 1.4: 0.4, 0.7: 0.0}),
     ("N(0, 1)", wave(lambda t: torch.exp(-t * t / 2) + 0j), {0.0: 0.0}),
     ("a shadow of two coordinates", wave(lambda t: RECTIFIED(0.6 * t) * RECTIFIED(-0.8 * t)), {0.0: 0.49}),
     ("a shifted RGN_1", wave(lambda t: torch.exp(-0.5j * t) * RECTIFIED(t)), {-0.5: 0.7, 0.0: 0.0}),

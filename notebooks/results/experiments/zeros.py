@@ -52,7 +52,7 @@ def draw_directions(kind, d, generator):
 
 def start_points(start, d, generator):
     """(B, D) parameters; what is negative is a zero of the points."""
-    if start == "normal":  # half of the entries non-zero, from another law than the target's
+    if start == "normal":  # half of the entries non-zero, from another distribution than the target's
         return torch.randn(B, d, generator=generator)
     if start == "positive":  # every entry non-zero
         return torch.randn(B, d, generator=generator).abs()

@@ -5,7 +5,7 @@
 The ratio of the two measures grows with the norm of the slopes, so their total variation distance is the largest
 difference between the shares of draws, from either measure, in which that norm exceeds a limit: the statistic of the
 Kolmogorov-Smirnov test. For p < 1/2 the squared norm is, in high dimension, a sum of independent
-numbers without a mean, whose law is near a positive stable one; the limit of the distance comes from draws of that.
+numbers without a mean, whose distribution is near a positive stable one; the limit of the distance comes from draws of that.
 Takes some minutes of one thread; writes notebooks/results/experiments/cone.json.
 """
 
