@@ -204,7 +204,7 @@ EDGES = {
         (lambda t: r.sigreg_loss(Z, t_max=t), (0.0, -1.0, INF, NAN, "3", None, True), "t_max must be positive"),
     ],
     "rgg_cf_loss and its distribution": [
-        (lambda d: r.rgg_cf_loss(Z, d), (None,), "distribution must be one of the three laws"),
+        (lambda d: r.rgg_cf_loss(Z, d), (None,), "distribution must be one of the three distributions"),
         (lambda d: r.rgg_cf_loss(Z, d), (law(3),), "distribution must have scalar parameters"),
         (lambda d: r.rgg_cf_loss(Z, d), tuple(r.RectifiedGeneralizedGaussian(mu, 1.0, 2.0) for mu in (-19.0, -40.0)),
          "the variance of RectifiedGeneralizedGaussian.* is too small for a float"),
