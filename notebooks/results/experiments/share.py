@@ -23,6 +23,7 @@ ARMS = {
     "quarter rate": {"lr": 5e-4},
     "fourfold rate": {"lr": 8e-3},
     "36 epochs": {"epochs": 36},
+    "no regularizer": {"regularizer": "none"},
 }
 SEEDS = (10, 11, 12)
 
