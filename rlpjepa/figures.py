@@ -215,7 +215,7 @@ def plot_training(result):
             sparsity.axhline(
                 final["expected_nonzero_fraction"], color=COLORS["theory"], linestyle="--", label="closed form (Eq. 11)"
             )
-        sparsity.set(xlabel="epoch", ylabel="non-zero fraction of z", title="How sparse the projector is", ylim=(0, 1))
+        sparsity.set(xlabel="epoch", ylabel="non-zero fraction of z", title="How sparse the projector is", ylim=0)
         sparsity.legend()
         names = ["encoder_knn", "encoder_probe", "projector_knn", "projector_probe"]
         bars = accuracy.bar(
