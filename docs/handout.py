@@ -1,7 +1,8 @@
 """Makes what a course hands out: ``python docs/handout.py [OUT]``, into build/handout when OUT is not given.
 
 The package, the notebooks but for their solutions, and what these need to run. Whatever is a solution lies in
-notebooks/solutions/, and the answers of the tests in tests/: neither is copied, nor what the solutions' experiments found.
+notebooks/solutions/, and the answers of the tests in tests/: neither is copied, nor what the solutions' experiments
+found.
 """
 
 import argparse
