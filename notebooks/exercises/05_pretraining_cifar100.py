@@ -62,8 +62,8 @@ from checks import check
 # 2. with the best constant $z$, at $\mu = 0$,
 # 3. with $z = 0$, at $\mu = -2$?
 #
-# On paper first. (`check` is content with 5 per cent. If you simulate, average twenty batches of 256: a single one is
-# often off by as much.) Then compare with two trained networks of `notebooks/results/shapes`. Their objective ended at
+# On paper first. (`check` is content with 5 per cent. If you simulate, average twenty batches of 256: a single one may be
+# off by as much.) Then compare with two trained networks of `notebooks/results/shapes`. Their objective ended at
 # 10.2 for $\mu = 0$ (`rdmreg_p1_mu0_seed0.json`) and at 0.97 for $\mu = -2$ (`rdmreg_p1_mu-2_seed0.json`). How far from
 # collapse is that?
 
