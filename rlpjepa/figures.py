@@ -38,7 +38,7 @@ def series_root():
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "notebooks" / "claims.toml").exists():
             return folder
-    raise FileNotFoundError("the folder of the series is not here: start JupyterLab with `make lab`")
+    raise FileNotFoundError("the folder of the series is not here: start JupyterLab in it, as the README says")
 
 
 def style():
