@@ -20,6 +20,7 @@ from ..evaluate import (
     l0_fraction,
     set_batchnorm_statistics,
 )
+from ..model import changed
 from ..projections import random_directions
 from ..train import has_fast_bfloat16, train_step
 from . import parallel, provenance, storage
@@ -155,11 +156,9 @@ class Run:
             set_batchnorm_statistics(self.model, self.data)
         self.model.train()
         self.logged_at = time.perf_counter()
-        cudnn = torch.backends.cudnn  # the shapes are fixed; the rest is as the caller has it
-        kept = {"deterministic": cudnn.deterministic, "allow_tf32": cudnn.allow_tf32}
         with (
             explained(self.config, self.device, self),
-            cudnn.flags(enabled=True, benchmark=True, **kept),
+            changed((torch.backends.cudnn, "benchmark", True)),  # the shapes are fixed
             tqdm(total=self.total_steps, initial=self.step, unit="step", disable=hidden) as bar,
         ):
             while self.step < self.total_steps:
