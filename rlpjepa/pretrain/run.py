@@ -75,9 +75,11 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         is_new = not run_dir.exists()
         if parallel.rank() == 0:
             lock = storage.open_run_dir(run_dir, resume)
-        # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back.
-        with explained(config, device), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(config.seed)
+        # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back
+        # (but for MPS's). A run on the CPU leaves CUDA alone.
+        forked = range(torch.cuda.device_count() if device.type == "cuda" else 0)
+        with explained(config, device), torch.random.fork_rng(forked):
+            seed_globally(config.seed, device)
             try:
                 run = Run(config, run_dir, device)
                 if resume:
@@ -126,7 +128,7 @@ class Run:
         # Each rank has a generator of its own, from which an epoch's order, views, directions and targets are drawn.
         # Rank 0's is that of a run without ranks.
         if parallel.rank():
-            torch.manual_seed(config.seed + parallel.rank())  # the same weights; from here on, draws of its own
+            seed_globally(config.seed + parallel.rank(), self.device)  # the same weights; from here on, draws of its own
         self.generator = torch.Generator(self.device).manual_seed(config.seed + 1_000_003 * parallel.rank())
         self.optimizer = create_optimizer(self.model, config, self.device)
         self.objective = create_objective(config, config.target(self.device), self.generator)
@@ -139,7 +141,7 @@ class Run:
         log_every = LOG_EVERY * (5 if self.device.type == "cuda" else 1)  # a fast device idles while they are read
         self.counter = torch.zeros((), dtype=torch.int64, device=self.device)
         self.order = torch.zeros(count, dtype=torch.int64, device=self.device)
-        self.metrics = torch.zeros(log_every, len(METRICS), device=self.device)
+        self.metrics = torch.zeros(log_every, len(METRICS), dtype=torch.float32, device=self.device)
         self.take_step = StepGraph(self.compute_step, self.generator) if config.cuda_graph else self.compute_step
         self.step, self.saved_step, self.earlier_seconds = 0, None, 0.0
         self.epochs, self.epoch_metrics = [], []
@@ -241,7 +243,8 @@ class Run:
     def sample(self):
         """The test images that are looked at: all, or some from the first to the last, since a folder lies by class."""
         count = len(self.data.test_images)
-        return torch.linspace(0, count - 1, min(count, SAMPLE), device=self.device).round().long()
+        places = torch.linspace(0, count - 1, min(count, SAMPLE), dtype=torch.float32, device=self.device)
+        return places.round().long()
 
     def how_to_go_on(self):
         """What to do after an interrupt."""
@@ -362,6 +365,11 @@ def choose_device(name):
     if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
         raise ValueError(f"device {name!r} is not available on this machine; 'auto' takes what there is")
     return torch.device(name)
+
+
+def seed_globally(seed, device):
+    """Seed torch's global generators: on the CPU that one alone, elsewhere those of all devices."""
+    (torch.default_generator if device.type == "cpu" else torch).manual_seed(seed)
 
 
 def check_fit(config, device):
