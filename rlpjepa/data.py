@@ -331,10 +331,11 @@ def _damage(archive):
 def load_folder(root):
     """Images of one's own: ``root/train/<class>/*`` and ``root/test/<class>/*``, cropped to a square and made 32×32.
 
-    Images of 8 bits a channel, rotated upright by their EXIF record, white where they are transparent; of several
-    pages, the first; colour profiles are not applied. The formats are those of torchvision's ImageFolder, by the ends
-    of the names. Hidden files, what systems leave in folders (``Thumbs.db``), other kinds of files and links to a folder
-    that its class has already are left out. A UserWarning says how many, and how many files lie there more than once.
+    Images become 8 bits a channel (grey ones of more are refused), upright by their EXIF record, and white where they
+    are transparent; of several pages, the first is read; colour profiles are not applied. The formats are those of
+    torchvision's ImageFolder, by the ends of the names. Hidden files, what systems leave in folders (``Thumbs.db``),
+    other kinds of files and links to what a class has already are left out. A UserWarning says how many, and how many
+    files lie there more than once.
 
     Raises:
         DataError: if a part is missing or empty, if the classes of the two parts differ, or if an image is unreadable.
@@ -347,7 +348,7 @@ def load_folder(root):
     (train, train_labels), (test, test_labels) = (_read_images(images, files) for images in listed)
     said = []
     if left_out:
-        said.append(f"{len(left_out)} left out (hidden, a link back, or no image of a kind that is read): {_few(left_out, root)}")
+        said.append(f"{len(left_out)} left out (hidden, a link back, or no image that is read): {_few(left_out, root)}")
     if doubled := [same for same in files.values() if len(same) > 1]:
         said.append(f"{len(doubled)} of the files lie there more than once: {_few(doubled[0], root)}")
     if said:

@@ -31,7 +31,7 @@ class _Family(Distribution):
 
     def __init__(self, loc, scale, p, validate_args=None):
         self.loc, self.scale, self.p = arguments.broadcast(loc=loc, scale=scale, p=p)
-        self._given = self.p, p if isinstance(p, numbers.Real) else None
+        self._given = self.p, float(p) if isinstance(p, numbers.Real) else None
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
@@ -363,7 +363,7 @@ def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, gen
         raise ValueError(f"shape must be a tuple of integers >= 0, got {shape!r}")
     dtype = arguments.check_dtype(dtype)
     sigma = unit_variance_scale(p) if sigma is None else sigma
-    loc = torch.full((), mu, device=device, dtype=torch.promote_types(dtype, torch.float32))
+    loc = torch.full((), float(mu), device=device, dtype=torch.promote_types(dtype, torch.float32))
     dist = RectifiedGeneralizedGaussian(loc, sigma, p, validate_args=False)
     return dist.sample(tuple(shape), generator=generator).to(dtype)
 

@@ -117,8 +117,9 @@ def plot_values(panel, z, color, top):
     """
     from matplotlib.colors import LinearSegmentedColormap
 
+    size = z.detach().where(z != 0, float("nan")).abs()
     colors = LinearSegmentedColormap.from_list("", ["#dddddd", color, "black"])
-    return panel.imshow(z.where(z != 0, float("nan")).abs(), cmap=colors, vmin=0, vmax=top, interpolation="nearest")
+    return panel.imshow(size, cmap=colors, vmin=0, vmax=top, interpolation="nearest")
 
 
 def plot_method(image, views, z, y):

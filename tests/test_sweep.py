@@ -81,6 +81,8 @@ def test_file_without_defaults(tmp_path):
         (b"[good]\n['../one']\n", r"run \.\./one: the name of a run .*letters, digits"),
         (b"[good]\n['a b']\n", "run a b: the name of a run"),
         (b"[good]\n['']\n", "run : the name of a run"),
+        (b"[good]\n['..']\n", r"run \.\.: the name of a run"),
+        (b"[good]\n['.worker-0']\n", "run .worker-0: the name of a run"),
         (b"epochs = 3\n", "run epochs: a run is a table of options"),
         (b"[defaults]\n", "names no runs$"),
     ],

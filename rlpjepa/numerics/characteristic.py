@@ -119,13 +119,13 @@ _memory = weakref.WeakKeyDictionary()
 
 
 def remembered(distribution, function, *args):
-    """function(distribution, *args), computed once, and again when a parameter of the distribution was changed.
+    """function(distribution, *args), computed once, and again when other args or a changed parameter ask for it.
 
     What is compiled looks for changes when it is compiled, and not when it runs.
     """
-    known, key = _memory.setdefault(distribution, {}), (function.__name__, *args)
+    known, key = _memory.setdefault(distribution, {}), function.__name__
     parameters = distribution.loc, distribution.scale, distribution.p
-    state = _state(*parameters)
+    state = _state(*parameters), args
     if key not in known or known[key][0] != state:
         with torch.inference_mode(False), torch.no_grad():
             known[key] = state, function(distribution, *args), parameters  # which are held, or their ids would be free

@@ -1,4 +1,4 @@
-"""What can go wrong in a run, in words that say what to do: errors become a `RunError` here, and nowhere else."""
+"""What can go wrong in a run, in words that say what to do."""
 
 import contextlib
 

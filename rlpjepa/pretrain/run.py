@@ -128,7 +128,7 @@ class Run:
         # Each rank has a generator of its own, from which an epoch's order, views, directions and targets are drawn.
         # Rank 0's is that of a run without ranks.
         if parallel.rank():
-            seed_globally(config.seed + parallel.rank(), self.device)  # the same weights; from here on, draws of its own
+            seed_globally(config.seed + parallel.rank(), self.device)  # the same weights, then draws of its own
         self.generator = torch.Generator(self.device).manual_seed(config.seed + 1_000_003 * parallel.rank())
         self.optimizer = create_optimizer(self.model, config, self.device)
         self.objective = create_objective(config, config.target(self.device), self.generator)

@@ -33,8 +33,8 @@ def read_sweep(file, options=None):
     defaults, runs = tables.pop("defaults", {}), {}
     for name, table in tables.items():
         try:
-            if not re.fullmatch(r"[\w.+-]+", name):
-                raise ValueError("the name of a run is that of its files: letters, digits and _ . + - only")
+            if not re.fullmatch(r"\w[\w.+-]*", name):
+                raise ValueError("the name of a run is that of its files: letters, digits and _, then . + - too")
             if not isinstance(table, dict):
                 raise ValueError("a run is a table of options")
             runs[name] = PretrainConfig(**defaults | table | (options or {}))
