@@ -97,7 +97,6 @@ def fast_arithmetic(device):
 def has_fast_bfloat16(device):
     """Whether a device computes in bfloat16 faster than in float32."""
     if device.type == "cuda":
-        with torch.cuda.device(device):
-            return torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     # x86 alone. oneDNN says that it supports bfloat16 wherever there is AVX-512; without these it only emulates it.
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

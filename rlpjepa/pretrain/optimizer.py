@@ -8,7 +8,7 @@ WARMUP_START_LR = 3e-5  # solo-learn's
 
 
 def create_optimizer(model, config, device):
-    """AdamW, or LARS as in solo-learn: SGD with momentum, where a matrix's own size limits its steps (You et al., 2017).
+    """AdamW, or LARS as in solo-learn: SGD with momentum, where a matrix's size limits its steps (You et al., 2017).
 
     With clipping (LARC), a matrix w with gradient g moves along (g + decay · w) · ratio, where ratio is
     min(trust_coeff · ‖w‖ / (‖g‖ + decay · ‖w‖) / lr, 1). Biases and the weights of norms, which have one dimension,
