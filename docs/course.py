@@ -19,8 +19,8 @@ TAG = re.compile(r"\\tag\{(\d+)\}|\\text\{\(Eq\. (\d+)\)\}")  # how the notebook
 SECTION = re.compile(r"^(?:## )?(\d+) · ", re.MULTILINE)  # ... and a section
 IN_WORDS = {"Eq. 14": "05 § 3", "Eq. 15": "05 § 3"}  # equations of the post that no cell writes down
 
-# Cells of which a part is folded, and myst-nb's tag for it; a click opens it.
-FOLDED = {"install": "hide-input", "setup": "hide-input", "draw": "hide-input", "answer": "hide-output"}
+# Cells of which a part is folded, and myst-nb's tag for it; a click opens it. What installs the series is left out.
+FOLDED = {"install": "remove-cell", "setup": "hide-input", "draw": "hide-input", "answer": "hide-output"}
 
 # "Eq. 8", "Eq. 8 and 9", "Eq. 8, 9 and 10", "Eq. 13 to 15"; "claim T2", "claims T2 and T4", "(S3)"; "chapter 02",
 # "chapter 02, section 4", "02 § 4".

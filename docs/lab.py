@@ -90,7 +90,7 @@ def write(target=TARGET):
 
 
 def keep_stills(target):
-    """The picture that the page's own button saves, of 64 colours: instruments as they start, the points trained."""
+    """The picture that the page's own button saves, of 256 colours: instruments as they start, the points trained."""
     import sys
 
     from PIL import Image
@@ -108,7 +108,7 @@ def keep_stills(target):
             url = driver.execute_script("return lab.picture().toDataURL()")
             image = Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB")
             image = image.resize((920, image.height * 920 // image.width), Image.Resampling.LANCZOS)
-            image.quantize(64, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
                 FOLDER / f"{name}.png", optimize=True
             )
 

@@ -4,6 +4,7 @@ A cell with the tag ``slide`` is a slide: text as it stands, of code what it put
 """
 
 import argparse
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nbconvert import SlidesExporter
 from series import NOTEBOOKS, clear, names
 
 DOCS = Path(__file__).parent
+LINK = re.compile(r"\]\((?!\w+:)([\w/]+)\.ipynb(#[^)]*)?\)")  # to another notebook: the site's page of it
 
 
 def slide_show(path):
@@ -22,6 +24,8 @@ def slide_show(path):
     for cell in notebook.cells:
         shown = "slide" in cell.metadata.get("tags", [])
         cell.metadata["slideshow"] = {"slide_type": "slide" if shown else "skip"}
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(r"](../site/notebooks/\1.html\2)", cell.source)
     exporter = SlidesExporter(
         template_name="slides",
         extra_template_basedirs=[str(DOCS)],
@@ -31,7 +35,7 @@ def slide_show(path):
         reveal_url_prefix="assets/reveal",
         reveal_theme="white",
     )
-    return exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(path.parent)}})[0]
+    return exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(path.parent), "name": path.stem}})[0]
 
 
 def main(arguments=None):

@@ -17,8 +17,8 @@
 # %% [markdown] tags=["slide"]
 # # 01 · ℓp spheres: shapes that lean on the axes
 #
-# **In one sentence.** The smaller $p$ is, the more the unit ℓp sphere leans on the axes: corners become spikes, and a vector
-# near a tip has one large entry and many small ones.
+# **In one sentence.** The smaller $p$ is, the more the unit ℓp sphere leans on the axes: corners become spikes. The
+# smallest vector that solves something then has exact zeros; a random vector has none, however small $p$ is.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -334,7 +334,7 @@ show(
 
 # %% [markdown]
 # All curves meet on the axes. Between the axes they fall towards the origin as $p$ falls. At $p = 1$ there are four right
-# angles. Below 1 the sides bend inwards and each corner is a spike: the closer we look at its tip, the narrower it is.
+# angles. In space, one feature is zero where a coordinate plane cuts the surface, and two are zero on an axis, at a tip. Below 1 the sides bend inwards and each corner is a spike: the closer we look at its tip, the narrower it is.
 # ([Measured](evidence/01_lp_spheres.ipynb#Corners-and-spikes) in the evidence.)
 #
 # Below 1 the "norm" is only a *quasi-norm*, since the triangle inequality fails. Now 01.2, ten minutes: how badly?
@@ -423,7 +423,8 @@ show(
 def smallest(A, b, p, steps=110):  # (..., m, d), (..., m, 1)
     v = torch.ones_like(A[..., :1, :])  # the denominators, (..., 1, d)
     for step in range(steps):
-        x = (v * A).mT @ torch.linalg.solve((v * A) @ A.mT, b)  # smallest Σ x²/v with Ax = b, (..., d, 1)
+        # smallest Σ x²/v with Ax = b, (..., d, 1)
+        x = (v * A).mT @ torch.linalg.solve((v * A) @ A.mT, b)
         v = (x.mT.square() + 0.8**step) ** (1 - p / 2)
     return x
 
@@ -464,7 +465,7 @@ figure, panel = plt.subplots(figsize=(6, 3.1))
 for (p, values), marker in zip(shares.items(), "so^"):
     panel.plot(counts, values, LOOKS[p][1], marker=marker, markersize=5, color=LOOKS[p][0], label=f"p = {p}")
 panel.set(xlabel="equations m, for 64 unknowns", ylabel="share found", xticks=(8, 16, 24, 32, 40, 48, 56, 64))
-panel.set_title("p = ½ takes fewer equations than p = 1, and p = 2 nearly all")
+panel.set_title("p = ½ takes fewer equations than p = 1, and p = 2 nearly all 64")
 panel.legend(loc="center left")
 show(
     figure,
@@ -473,10 +474,10 @@ show(
 )
 
 # %% [markdown]
-# The round norm needs all 64 equations. The diamond usually does with half as many, and the star with fewer still. This is
+# The round norm needs nearly all 64 equations. The diamond usually does with half as many, and the star with fewer still. This is
 # *compressed sensing*. In the evidence we check our loop [against linear
-# programming](evidence/01_lp_spheres.ipynb#Hidden-vectors), and find that from 16 equations on, what the star misses is the fault of
-# the loop: it ended in a false minimum.
+# programming](evidence/01_lp_spheres.ipynb#Hidden-vectors), and find that from 16 equations on the star
+# fails only because our loop ends in a false minimum.
 #
 # Keep in mind what came out sparse here: the *solution of a minimisation*. We come back to that in section 12.
 
@@ -490,16 +491,19 @@ show(
 #
 # Suppose that the density of $\mathbf{z}$ depends on $\lVert\mathbf{z}\rVert_p$ alone. Then *radius and direction are
 # independent*. To see why, look at all points whose direction lies in some piece of the sphere. They fill a cone. Cut the cone
-# by two spheres, and blow it all up by a factor $t$: every volume grows by $t^d$. So the cone has the same share of each thin
+# by two ℓp spheres, and blow it all up by a factor $t$: every volume grows by $t^d$. So the cone has the same share of each thin
 # shell, however large the shell. And on a thin shell the density is as good as constant.
 
 # %%
 torch.manual_seed(3)
-z = Exponential(1.0).sample((100_000, 2)) * (2 * torch.randint(2, (100_000, 2)) - 1)  # density ∝ exp(-‖z‖₁)
-near_axis = z.abs().amax(dim=1) > 4 * z.abs().amin(dim=1)  # a piece of the sphere: directions near an axis
+# density ∝ exp(-‖z‖₁)
+z = Exponential(1.0).sample((100_000, 2)) * (2 * torch.randint(2, (100_000, 2)) - 1)
+# a piece of the sphere: directions near an axis
+near_axis = z.abs().amax(dim=1) > 4 * z.abs().amin(dim=1)
 for p in (1, 2):
     r = lp_norm(z, p)
-    shell = torch.bucketize(r, r.quantile(torch.tensor([0.25, 0.5, 0.75])))  # four shells, from the inside out
+    # four shells, from the inside out
+    shell = torch.bucketize(r, r.quantile(torch.tensor([0.25, 0.5, 0.75])))
     print(f"shells of p = {p}:", *[f"{near_axis[shell == k].float().mean():.2f}" for k in range(4)])
 
 # %% jupyter={"source_hidden": true} tags=["draw"]
@@ -596,8 +600,8 @@ def draw_laplace(shape):  # scale 1
 
 # %% [markdown]
 # The radius is a sum of $d$ exponential sizes, so it follows the Gamma distribution of shape $d$ and scale $\sigma$. And the
-# direction is *uniform on the diamond*: pieces of equal area are equally likely. In section 6 a piece weighed as much as the
-# cone under it, whose volume is area times height over $d$. All faces of the diamond have the same height above the origin, so
+# direction is *uniform on the diamond*: pieces of equal area are equally likely. By section 6 the share of a piece
+# is that of the volume of the cone under it, and this volume is area times height over $d$. All faces of the diamond have the same height above the origin, so
 # only the area is left.
 #
 # In three dimensions we can look. The diamond is an octahedron of eight triangles. We fold them onto one by taking absolute
@@ -753,7 +757,8 @@ show(
 
 # %%
 def entropy(q, p):  # of GN_q in nats, at the scale where E|z|^p = 1
-    moment = math.log(q) / q + (math.lgamma((p + 1) / q) - math.lgamma(1 / q)) / p  # log (E|z|^p)^(1/p) at scale 1
+    # log (E|z|^p)^(1/p) at scale 1
+    moment = math.log(q) / q + (math.lgamma((p + 1) / q) - math.lgamma(1 / q)) / p
     return math.log(2) + math.lgamma(1 / q) + (1 / q - 1) * math.log(q) + 1 / q - moment
 
 
@@ -847,6 +852,7 @@ guess = None  # the share for p = 1, between 0 and 1
 
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
 torch.manual_seed(11)
+# of variance 1; chapter 02 has the factor
 entries = unit_variance_scale(1.0) * draw_gn((1_000_000,), p=1.0)
 compare(guess, (entries == 0).double().mean())
 print(f"p = 1/4: {(draw_gn((1_000_000,), p=0.25) == 0).double().mean():.3f}")

@@ -71,10 +71,10 @@ explore.target(mu=-1.0, p=1.0)
 
 # %% [markdown] tags=["slide"]
 # Take hold of the curve and drag it to the left. The part above zero gets smaller, the spike at zero gets taller, and the
-# big number falls. It says how many of 512 entries we expect *not* to be zero. (The panel beside the points is for
+# left of the big numbers falls. It says how many of 512 entries we expect *not* to be zero. (The panel beside the points is for
 # chapter 03.)
 #
-# **A question before you read on.** The big number is not counted. It is there before a single point is drawn. What would
+# **A question before you read on.** That number is not counted. It is there before a single point is drawn. What would
 # you have to know about the curve to write it down? Keep your answer until section 4.
 #
 # **Afterwards you can** draw from the target of Rectified LpJEPA with four lines of your own, say how many zeros a sample
@@ -365,7 +365,7 @@ def active_fraction(mu, sigma, p):  # the share of entries that are not zero, Eq
 
 
 # %%
-for mu in (-2.0, -1.0, 0.0, 1.0):
+for mu in (-1.0, -0.5, 0.0, 0.5):
     share = active_fraction(mu, unit_scale(1.0), 1.0)
     print(f"mu {mu:g}: share {share:.4f}, so {512 * share:.1f} of 512 entries")
 
@@ -449,7 +449,8 @@ torch.manual_seed(8)
 inside = {}
 for mu in (-1.0, 0.0, 1.0):
     x = sample((100_000, 20), p=1.0, mu=mu)
-    inside[mu] = (x > 0).cumprod(dim=1).float().mean(dim=0)  # first entry alone, first two, …, all 20 positive
+    # first entry alone, first two, …, all 20 positive
+    inside[mu] = (x > 0).cumprod(dim=1).float().mean(dim=0)
 
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
 compare(guess, inside[1.0][-1])
@@ -551,13 +552,13 @@ show(
 #
 # - Among the distributions on $(0, \infty)$ with the same $\mathbb{E}|z - \mu|^p$, the truncated one of Eq. 10 has the largest
 #   entropy $H_1$.
-# - Among the mixtures of an atom at zero and a density on $(0, \infty)$ with the same share $a$ and the same
-#   $\mathbb{E}[\,|x-\mu|^p \mid x > 0\,]$, RGG has the largest $h$.
+# - RGG puts an atom at zero beside it. Compare all distributions of this kind that have the same share $a$ of non-zeros and
+#   the same $\mathbb{E}[\,|x-\mu|^p \mid x > 0\,]$: RGG has the largest $h$.
 #
 # The second follows from the first, since $a$ is fixed. The first takes one line. Let $g$ be the density of Eq. 10, and $f$
-# another. Then
+# another. By Gibbs' inequality $\int f \log (f/g) \ge 0$. So
 #
-# $$-\int f \log f \;\le\; \underbrace{-\int f \log g}_{\text{Gibbs}} \;=\; \log Z + \frac{\mathbb{E}_f|z-\mu|^p}{p\,\sigma^p}
+# $$-\int f \log f \;\le\; -\int f \log g \;=\; \log Z + \frac{\mathbb{E}_f|z-\mu|^p}{p\,\sigma^p}
 # \;=\; \underbrace{-\int g \log g}_{\text{same expectation}} .$$
 #
 # The post speaks of a fixed expected $\ell_p$ norm. It must be the $p$-th power, and it must be measured from $\mu$, not from

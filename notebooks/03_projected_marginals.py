@@ -141,7 +141,7 @@ show_live(
 )
 
 # %% [markdown] tags=["slide"]
-# Each dot is a sample of the target with two entries. Most entries are exactly zero, so the dots lie on the axes, and
+# Each dot is a sample of our target ($p = 1$, $\mu = -1$; `MU` in the code) with two entries. Most entries are exactly zero, so the dots lie on the axes, and
 # most of them in the corner. The arrow is a direction. Drop every dot at a right angle onto the arrow's line, and you
 # get numbers: the shadow, on the right. The bar is the share of them that is exactly zero.
 #
@@ -204,8 +204,9 @@ shadows(x, N=3).shape
 # %%
 def log_density(z):  # (B, D): at each point, from all the others
     B, D = z.shape
-    h = B ** (-1 / (D + 4))  # width of a bump (Scott's rule)
-    bumps = -torch.cdist(z, z).square() / (2 * h**2) - D / 2 * math.log(2 * math.pi * h**2)  # (B, B)
+    width = B ** (-1 / (D + 4))  # of a bump (Scott's rule)
+    # (B, B)
+    bumps = -torch.cdist(z, z).square() / (2 * width**2) - D / 2 * math.log(2 * math.pi * width**2)
     bumps.fill_diagonal_(-math.inf)  # a point does not count for itself
     return bumps.logsumexp(dim=1) - math.log(B - 1)  # (B,)
 
@@ -243,7 +244,8 @@ for D in dims:
         y, c = torch.randn(B, D), random_directions(64, D)
         z = y + torch.eye(D)[0]  # shifted by 1 along the first axis
         rows.append([kl_of_cloud(z), w2_of_shadows(z @ c.T), w2_of_shadows(y @ c.T)])
-kl, seen, noise = torch.tensor(rows).view(len(dims), 8, 3).permute(2, 0, 1)  # (number of dims, 8) each
+# (number of dims, 8) each
+kl, seen, noise = torch.tensor(rows).view(len(dims), 8, 3).permute(2, 0, 1)
 signal = 1 / torch.tensor(dims)  # what a shadow sees on average
 error_kl = (kl - 0.5).square().mean(dim=1).sqrt()  # root mean square
 error_w2 = (seen - signal[:, None]).square().mean(dim=1).sqrt()
@@ -391,10 +393,13 @@ def make_twins(y):  # (..., B, D): the first half of the entries, each twice
 torch.manual_seed(2)
 dims, axes, alone, together = (2, 8, 32, 128, 512), {}, {}, {}
 for D in dims:
-    x, another, y = sample_rgg((3, 4096, D), p=1.0, mu=MU)  # (B, D) each
+    # three samples of the target, (B, D) each
+    x, another, y = sample_rgg((3, 4096, D), p=1.0, mu=MU)
+    # x is compared with the twins, and with another sample
     twins, c = make_twins(y), random_directions(64, D)
     axes[D], alone[D] = notices(x, twins, torch.eye(D)[:64]), notices(x, twins, c)
-    together[D] = rdmreg_loss(twins, x, directions=c) / rdmreg_loss(another, x, directions=c)  # mean squared gaps
+    # mean squared gaps
+    together[D] = rdmreg_loss(twins, x, directions=c) / rdmreg_loss(another, x, directions=c)
 print(f"axes that notice: {axes}")
 
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
@@ -456,7 +461,8 @@ P0 = 1 - ASKED  # by Eq. 11 of chapter 02
 print(f"{P0:.3f}")
 
 # %% [markdown]
-# **Your guess.** Look along 30°. What share of the *shadow* is exactly zero?
+# **Your guess.** Along the axis, at 0°, the shadow is one entry, so its bar is at $P_0$. Turn the arrow by a single degree.
+# How high is the bar now?
 
 # %%
 guess = None  # a share, between 0 and 1
@@ -464,12 +470,12 @@ guess = None  # a share, between 0 and 1
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
 torch.manual_seed(4)
 x = sample_rgg((100_000, 2), p=1.0, mu=MU)  # (B, D)
-compare(guess, (x @ line_at(30) == 0).float().mean())
+compare(guess, (x @ line_at(1) == 0).float().mean())
 
 # %% [markdown]
-# A sum of two numbers that are not negative is zero only when *both* are: $P_0^2$. On an axis the second entry does not
-# count, so there the bar is $P_0$. That answers the first part of our question: the bar is highest along the axes, and it
-# drops at once when we leave them.
+# A sum of two numbers that are not negative is zero only when *both* are: $P_0^2$, at 1° as at 30°. On an axis the second
+# entry does not count. That answers the first part of our question: the bar is highest along the axes, and it drops at
+# once when we leave them.
 #
 # The rest of the shadow follows in the same way. The plane falls into three parts, and each casts a shadow of its own kind:
 #
@@ -533,7 +539,7 @@ show(
 # %% [markdown]
 # (At $\mu = -1$ the hump holds only .015. That is why the left panel shows $\mu = 0$.) Every direction has a shadow of
 # its own. And off the axes it is not an RGG again, for any $\mu$, $\sigma$ and $p$. With weights of both signs it lies
-# on both sides of zero, where no RGG does. With positive weights its density is a sum of exponentials of two widths,
+# on both sides of zero, where no RGG does. With positive weights (and $c_1 \ne c_2$) its density is a sum of exponentials of two widths,
 # and no RGG has such a density. ✓ [P2](evidence/03_projected_marginals.ipynb#P2) tests this for $p = 2$, with [the
 # wall](evidence/03_projected_marginals.ipynb#The-wall-of-shadows) of 64 shadows as in the post.
 #
@@ -610,7 +616,7 @@ show(
 # ## 7 · A sum of many non-zero terms looks Gaussian
 #
 # The central limit theorem has more to say. A shadow in $D$ dimensions is a sum of $D$ terms $c_j x_j$, and each is small.
-# Let $D$ grow, and bring every shadow to mean 0 and variance 1:
+# Let $D$ grow, draw one direction for each $D$, and bring every shadow to mean 0 and variance 1:
 
 # %%
 torch.manual_seed(6)
@@ -646,7 +652,8 @@ show(
 # %%
 def ks_to_gaussian(s):  # (B, N) standardised shadows -> (N,)
     gap = torch.special.ndtr(s.sort(dim=0).values) - torch.arange(len(s))[:, None] / len(s)
-    return torch.maximum(gap.abs(), (gap - 1 / len(s)).abs()).amax(dim=0)  # just before and just after each step
+    # just before and just after each step
+    return torch.maximum(gap.abs(), (gap - 1 / len(s)).abs()).amax(dim=0)
 
 
 torch.manual_seed(8)
@@ -761,13 +768,11 @@ torch.manual_seed(11)
 for B in (256, 4096):
     c, x, another = random_directions(256, 512), *sample_rgg((2, B, 512), p=1.0, mu=MU)
     floor = rdmreg_loss(another, x, directions=c)
-    gaps = [rdmreg_loss(draw((B, 512)), x, directions=c) / floor for draw in (two_values, gaussian)]
-    print(
-        f"B = {B:4}: mean gap of the two values {gaps[0]:.1f}, of the Gaussian {gaps[1]:.1f} times that of the target"
-    )
+    gap = rdmreg_loss(two_values((B, 512)), x, directions=c)
+    print(f"B = {B:4}: mean gap of the two values {gap / floor:.1f} times that of the target")
 
 # %% [markdown]
-# At 256 it sees neither, not even that the Gaussian has no zeros. At 4,096 it begins to. So a larger batch helps. More
+# At 256 it does not see them. At 4,096 it begins to. So a larger batch helps. More
 # directions do not: they make the mean steadier, and it stays at the noise of the batch.
 #
 # This does not contradict Cramér and Wold. Their theorem speaks of exact distributions, and a batch is not exact. So in

@@ -19,7 +19,7 @@ from .figures import series_root
 from .pretrain.provenance import processor
 from .train import train_step
 
-INSTALL = "install again: `make lab`, or pip as the README says"
+INSTALL = "install again, as the README says"
 
 
 def known_numbers():
@@ -94,7 +94,7 @@ def main(numbers=known_numbers):
     for line in wrong:
         print(f"not ready: {line}")
     if not wrong:
-        print("ready: open a lesson, `make lab`")
+        print("ready: open a lesson")
     return bool(wrong)
 
 

@@ -38,7 +38,7 @@ def series_root():
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "notebooks" / "claims.toml").exists():
             return folder
-    raise FileNotFoundError("the folder of the series is not here: start JupyterLab with `make lab`")
+    raise FileNotFoundError("the folder of the series is not here: start JupyterLab in it, as the README says")
 
 
 def style():
@@ -216,7 +216,7 @@ def plot_training(result):
             sparsity.axhline(
                 final["expected_nonzero_fraction"], color=COLORS["theory"], linestyle="--", label="closed form (Eq. 11)"
             )
-        sparsity.set(xlabel="epoch", ylabel="non-zero fraction of z", title="How sparse the projector is", ylim=(0, 1))
+        sparsity.set(xlabel="epoch", ylabel="non-zero fraction of z", title="How sparse the projector is", ylim=0)
         sparsity.legend()
         names = ["encoder_knn", "encoder_probe", "projector_knn", "projector_probe"]
         bars = accuracy.bar(

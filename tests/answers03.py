@@ -14,10 +14,10 @@ def draws(n, generator):
     return sample_rgg((n,), p=1.0, mu=0.0, sigma=1.0, generator=generator)
 
 
-def couple(n, generator, twins=0.25):
+def couple(n, generator, twins=0.25, rand=torch.rand):
     """A share of twins among coordinates that take turns, with one size for both."""
     first, size = torch.zeros(n), -torch.log1p(-torch.rand(n, generator=generator))
-    kind = torch.rand(n, generator=generator)
+    kind = rand(n, generator=generator)
     on = torch.rand(n, generator=generator) < 0.5
     first[on] = size[on]
     second = torch.where((kind < twins) == on, size, 0.0)
@@ -119,10 +119,14 @@ ANSWERS = {
             (functools.partial(couple, twins=1.0), "twins vary together"),
             (functools.partial(couple, twins=0.0), "covariance is -0.25 and should be zero"),
             (functools.partial(couple, twins=0.5), "and should be zero"),
+            (functools.partial(couple, twins=0.2), "covariance is -0.05 and should be zero"),
+            (functools.partial(couple, twins=0.3), "covariance is 0.05 and should be zero"),
+            (functools.partial(couple, rand=lambda n, generator: torch.rand(n)), "equal generators give different"),
+            (lambda n, g: couple(n, torch.Generator().manual_seed(1)), "different generators give the same"),
             (lambda n, g: torch.stack([draws(n, g), draws(n, g)], 1), "are your two coordinates independent"),
             (lambda n, g: torch.stack([draws(n, g), draws(n, g) * 2], 1), "second coordinate does not follow"),
             (lambda n, g: torch.randn(n, 2, generator=g).relu(), "first coordinate does not follow"),
-            (lambda n, g: torch.stack([draws(n, g), draws(n, g)]), "should be of shape (20000, 2)"),
+            (lambda n, g: torch.stack([draws(n, g), draws(n, g)]), "should be of shape (200000, 2)"),
         ],
     ),
     "03.3": (

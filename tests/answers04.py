@@ -67,6 +67,14 @@ def floor_by_simulation(size):
     return (low - high).square().mean().numpy()
 
 
+def floor_by_the_loss(size, d=500):
+    """The loss itself, of d pairs of samples at once: along the axes of d dimensions."""
+    generator = torch.Generator().manual_seed(2)
+    draw = functools.partial(torch.empty(size, d).exponential_, generator=generator)
+    rounds = 40_000 // (d * min(size, 20))
+    return sum(rdmreg_loss(draw().clone(), draw(), directions=torch.eye(d)) for _ in range(rounds)) / rounds
+
+
 def harmonic(size):
     return sum(1 / i for i in range(1, size + 1))
 
@@ -122,6 +130,9 @@ ANSWERS = {
             ((5, -4 / 3, 2 / 3), "1/B in front"),
             ((math.sqrt(5 / 3), -4 / 3, 2 / 3), "*squared* distance"),
             ((2.0, -4 / 3, 2 / 3), "the loss is not 2.000"),
+            ((1.7, -1.3, 0.7), "the loss: 1.7 is near, but three significant digits"),
+            ((5 / 3, -1.3, 0.7), "the slope: -1.3 is near, but three significant digits"),
+            ((5 / 3, -4 / 3, 0.7), "the least loss: 0.7 is near, but three significant digits"),
             ((5 / 3, 4 / 3, 2 / 3), "wrong sign"),
             ((5 / 3, 2, 2 / 3), "paired with 0, as drawn"),
             ((5 / 3, -4, 2 / 3), "of one pair alone"),
@@ -167,14 +178,14 @@ ANSWERS = {
         ],
     ),
     "04.4": (
-        [floor_by_simulation, lambda size: torch.tensor(2 / size * harmonic(size))],
+        [floor_by_simulation, floor_by_the_loss, lambda size: torch.tensor(2 / size * harmonic(size))],
         [
             (lambda size: 2 / size, "the logarithm is missing"),
             (lambda size: harmonic(size) / size, "how many samples"),
             (lambda size: 2 * harmonic(size), "takes their mean"),
             (lambda size: 2.0, "what does sorting change"),
             (lambda size: 2 * math.log(size) / size, "good for very large b"),
-            (lambda size: 2 * harmonic(size) / (size + 1), "at B = 1 the floor is higher"),
+            (lambda size: 2 * harmonic(size) / (size + 1), "at B = 2 the floor is higher"),
             (lambda size: 2.2 * harmonic(size) / size, "(10% off; if you simulate, repeat more)"),
         ],
     ),

@@ -1,5 +1,6 @@
 """Answers to the exercises of chapter 05: other right ones, and wrong ones with a phrase of what they hear."""
 
+import fractions
 import functools
 import itertools
 import math
@@ -7,6 +8,8 @@ import math
 import numpy as np
 import torch
 from scipy import stats
+
+from rlpjepa import rdmreg_loss, sample_rgg, unit_variance_scale
 
 
 def views_pair_by_pair(z):
@@ -16,6 +19,16 @@ def views_pair_by_pair(z):
 
 def views_to_their_mean(z, mean=lambda z: z.mean(dim=0), factor=lambda views: 2 * views / (views - 1)):
     return factor(len(z)) * (z - mean(z)).square().mean()
+
+
+def collapse_by_simulation(mu, constant=False, batches=4, seed=3):
+    """The objective of z = 0, or of the best constant, by the loss itself."""
+    generator, total = torch.Generator().manual_seed(seed), 0.0
+    mean = unit_variance_scale(1.0) * math.exp(mu / unit_variance_scale(1.0)) / 2
+    for _ in range(batches):
+        y = sample_rgg((256, 256), p=1.0, mu=mu, generator=generator)
+        total += rdmreg_loss(torch.full_like(y, mean if constant else 0.0), y, generator=generator)
+    return 125 * total / batches
 
 
 def dead_by_simulation(a, n):
@@ -32,6 +45,13 @@ def seeds_by_search(accuracies, difference, means=2, errors=2, ddof=1):
     return n
 
 
+def seeds_in_fractions(accuracies, difference):
+    """Exactly, from the decimals as they are written."""
+    values, difference = [fractions.Fraction(str(x)) for x in accuracies], fractions.Fraction(str(difference))
+    mean = sum(values) / len(values)
+    return max(1, math.ceil(8 * sum((x - mean) ** 2 for x in values) / (len(values) - 1) / difference**2))
+
+
 def wake_all_rows(u, sign=1):
     return sign * sum(torch.relu(-column).mean() for column in u.T if (column <= 0).all())
 
@@ -43,7 +63,11 @@ def interleaved(B):
 
 ANSWERS = {
     "05.1": (
-        [(62.5, 46.9, 3.69), (torch.tensor(62.4), np.float64(46.6), 3.7)],
+        [
+            (62.5, 46.9, 3.69),
+            (torch.tensor(62.4), np.float64(46.6), 3.7),
+            tuple(collapse_by_simulation(*case) for case in ((0.0,), (0.0, True), (-2.0,))),
+        ],
         [
             ((0.5, 46.9, 3.69), "which weight"),
             ((125, 46.9, 3.69), "what does ReLU leave"),
@@ -103,10 +127,17 @@ ANSWERS = {
             (lambda a, n: stats.binom.sf(math.ceil(n / 1000) - 1, n, a), "*not* dead"),
             (lambda a, n: stats.binom.cdf(1, n, a), "at a = 0.00135, n = 10000 it is not 0.000"),
             (lambda a, n: a * n, "between 0 and 1"),
+            (lambda a, n: stats.binom.cdf(round(n / 1000) - 1, n, a), "at a = 0.002, n = 1200 it is not"),
         ],
     ),
     "05.5": (
-        [seeds_by_search, lambda x, d: torch.tensor(max(1.0, math.ceil(8 * np.var(x, ddof=1) / d**2)))],
+        [
+            seeds_by_search,
+            seeds_in_fractions,
+            lambda x, d: torch.tensor(max(1.0, math.ceil(8 * np.var(x, ddof=1) / d**2))),
+            lambda x, d: max(1, math.ceil(8 * np.var(x, ddof=1) / d**2 - 1e-9)),
+            lambda x, d: max(1, math.ceil(8 * torch.tensor(x, dtype=torch.float32).var().item() / d**2)),
+        ],
         [
             (functools.partial(seeds_by_search, means=1), "for *one* mean"),
             (functools.partial(seeds_by_search, errors=1), "one standard error"),
@@ -127,6 +158,7 @@ ANSWERS = {
             (lambda u: -u.relu().mean(), "ReLU itself passes none"),
             (lambda u: torch.relu(-u).mean(), "RDMReg's business"),
             (lambda u: -u.amax(dim=0).mean(), "RDMReg's business"),
+            (lambda u: (0.1 - u.amax(dim=0)).relu().sum(), "RDMReg's business"),
             (functools.partial(wake_all_rows, sign=-1), "further down"),
             (lambda u: torch.relu(-u[:, 0].max()), "some of the dead coordinates"),
             (lambda u: (u.amax(dim=0) <= 0).float().mean(), "no gradient flows"),

@@ -99,11 +99,11 @@ def draw_in_a_loop(n, mu, sigma, generator):
     return draws
 
 
-def draw(n, mu, sigma, generator, gate=lambda a: a, scale=lambda sigma: sigma, size=None):
+def draw(n, mu, sigma, generator, gate=lambda a: a, scale=lambda sigma: sigma, size=None, least=lambda mu: 0):
     """The recipe of exercise 02.2, with places to break it."""
     active = torch.rand(n, generator=generator) < gate(0.5 * math.exp(mu / sigma))
     size = torch.rand(n if size is None else size, generator=generator)
-    return active * -scale(sigma) * torch.log1p(-size)
+    return active * (least(mu) - scale(sigma) * torch.log1p(-size))
 
 
 def choose_by_search(a):
@@ -147,12 +147,26 @@ def groups(n, d, g, mu, sigma, generator, repeat=torch.repeat_interleave, coins=
     return active * size.repeat_interleave(members or 1, 1)
 
 
+def groups_of_like_sizes(n, d, g, mu, sigma, generator, change=0.0):
+    """As if the sizes of one group were drawn and given to all groups; or, with a ``change``, nearly these."""
+    share = torch.rand(n, 1, g, generator=generator) + change * torch.rand(n, d // g, g, generator=generator)
+    sizes = -sigma * torch.log1p(-share.remainder(1)).expand(n, d // g, g).reshape(n, d)
+    return (groups(n, d, g, mu, sigma, generator) > 0) * sizes
+
+
 # {exercise: ([other right answers], [(wrong answer, phrase of the message)])}; an answer is one value, or a tuple of
 # all arguments of `check`.
 ANSWERS = {
     "01.1": (
         [torch.tensor(3.464), np.float32(3.46)],
-        [(4, "varied equally"), (2.31, "variances"), (1.2425, "one more step"), (6.0, "cannot be"), (3.0, "not 3.000")],
+        [
+            (4, "varied equally"),
+            (2.31, "variances"),
+            (1.2425, "one more step"),
+            (6.0, "cannot be"),
+            (3.0, "not 3.000"),
+            (3.5, "3.5 is near, but three significant digits"),
+        ],
     ),
     "01.2": (
         [
@@ -179,7 +193,7 @@ ANSWERS = {
             (functools.partial(radius_by_log_gamma, scale=lambda p: 1), "which scale does the Gamma distribution"),
             (lambda d, p, sigma: radius_by_log_gamma(d, p, sigma**p), "not for σ"),
             (lambda d, p, sigma: radius_by_log_gamma(d, p, 1), "not for σ"),
-            (lambda d, p, sigma: radius_by_log_gamma(d + 1, p, sigma), "larger than the right one"),
+            (lambda d, p, sigma: radius_by_log_gamma(d + 1, p, sigma), "times the right one"),
             (lambda d, p, sigma: radius_by_log_gamma(min(d, 100), p, sigma), "right for small d"),
             (
                 lambda d, p, sigma: sigma * math.gamma((d + 1) / p) / math.gamma(d / p) * p ** (1 / p),
@@ -237,6 +251,7 @@ ANSWERS = {
             (functools.partial(draw, gate=lambda a: 2 * a), "are non-zero. By Eq. 11"),
             (functools.partial(draw, scale=lambda sigma: 1 / sigma), "a rate for a scale"),
             (functools.partial(draw, scale=lambda sigma: 1.0), "mean of your non-zero draws"),
+            (functools.partial(draw, least=lambda mu: -mu), "which is σ + |μ|"),
             (functools.partial(draw, size=1), "one size drawn for all"),
             (functools.partial(draw, gate=lambda a: 1), "exactly zero"),
             (functools.partial(draw, scale=lambda sigma: -sigma), "negative"),
@@ -289,7 +304,10 @@ ANSWERS = {
             (functools.partial(groups, repeat=lambda x, g, dim: x.repeat(1, g)), "neither all zero nor all non-zero"),
             (lambda n, d, g, *rest: groups(n, d, 1, *rest), "neither all zero nor all non-zero"),
             (functools.partial(groups, coins=1), "one group tells whether another is zero"),
-            (functools.partial(groups, members=3), "entries of a group are equal"),
+            (lambda n, d, g, *rest: groups(n, d, g, *rest, members=g), "entries of a group are equal"),
+            (functools.partial(groups, members=3), "entries of different groups are equal"),
+            (groups_of_like_sizes, "entries of different groups are equal"),
+            (functools.partial(groups_of_like_sizes, change=0.3), "sizes in different groups are correlated"),
             (lambda n, d, g, mu, sigma, r: groups(n, d, g, 2 * mu, sigma, r), "non-zero. By Eq. 11"),
             (lambda n, d, g, mu, sigma, r: groups(n, d, g, mu, sigma, r) * 2, "mean of your non-zero draws"),
             (lambda n, d, g, mu, sigma, r: groups(n, d, g, mu, sigma, r).T, "should be of shape (4000, 12)"),
@@ -398,6 +416,16 @@ def test_wrong_answers_hear_what_is_wrong(name, answer, phrase, capsys):
     line = said(capsys)
     assert line.startswith(f"✗ {name}: ")
     assert phrase.lower() in line.lower()
+
+
+@pytest.mark.parametrize("name", ["02.1", "03.1", "04.1", "05.1"])
+def test_the_one_blank_of_several_is_named(name, capsys):
+    blanks = re.findall(r"^(\w+) = \.\.\.$", exercise_cells()[name]["stub"], re.M)
+    for k, blank in enumerate(blanks):
+        answer = list(ANSWERS[name][0][0])
+        answer[k] = ...
+        check(name, *answer)
+        assert said(capsys) == f"✗ {name}: no answer yet for {blank}."
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -65,6 +65,14 @@ def test_no_line_of_a_solution_is_anywhere(name, handout):
 def test_no_script_of_an_experiment_that_is_a_solution(handout):
     scripts = {path.name for path in (NOTEBOOKS / "solutions" / "experiments").glob("*.py")}
     assert scripts >= {"cone.py", "wake.py"} and not scripts & {path.name for path in handout.rglob("*.py")}
+    results = {path.name for path in (handout / "notebooks" / "results" / "experiments").iterdir()}
+    assert "zeros.json" in results and not {"cone.json", "wake.json"} & results
+
+
+def test_nothing_asks_for_make(handout):
+    """A handout has no Makefile."""
+    texts = (path for ending in ("py", "md", "ipynb") for path in handout.rglob(f"*.{ending}"))
+    assert [path for path in texts if "make lab" in path.read_text(encoding="utf-8")] == []
 
 
 def test_exercises_run_with_untouched_stubs(handout):

@@ -40,7 +40,7 @@ def test_nothing_happens_in_a_clone(monkeypatch, folder):
 
 def test_root_is_not_found_elsewhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match="make lab"):
+    with pytest.raises(FileNotFoundError, match="as the README says"):
         series_root()
 
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from .series import LESSONS, NOTEBOOKS, ROOT
+from .series import LESSONS, NOTEBOOKS, ROOT, all_names
 
 PARTS_OF_EXERCISES = {"exercise", "hint", "stub", "solution", "check"}
 
@@ -44,6 +44,9 @@ def test_slides(lesson, slides):
     page = Page(text)
     # nbconvert puts a slide into two nested sections.
     assert page.sections == 2 * sum("slide" in those for those in tags) and 2 * 10 <= page.sections <= 2 * 25
+    assert f"<title>{lesson} slides</title>" in text
+    places = re.findall(r'href="\.\./site/notebooks/([\w/]+)\.html', text)
+    assert places and set(places) <= set(all_names()) and not re.search(r'href="[^":]*\.ipynb', text)
     for name in filter(None, page.files):
         assert name.startswith("data:") or (slides / name).is_file(), name
     words = re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", text).lower()

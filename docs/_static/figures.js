@@ -29,4 +29,14 @@
     library.onload = () => scripts.forEach(bringToLife);
     document.head.append(library);
   });
+
+  // An equation within a line that is wider than its column, on a phone, gets a line of its own, which scrolls.
+  const giveRoom = () => {
+    for (const equation of document.querySelectorAll("span.math")) {
+      equation.classList.remove("wide");
+      equation.classList.toggle("wide", equation.offsetWidth > equation.parentElement.clientWidth);
+    }
+  };
+  addEventListener("load", () => window.MathJax?.startup.promise.then(giveRoom));
+  addEventListener("resize", giveRoom);
 })();

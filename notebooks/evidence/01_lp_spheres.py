@@ -379,12 +379,13 @@ def false_alarms(p_values):
 # mean 1 and variance 2, so $r^2$ is $d$ with a standard deviation of $\sqrt{2d}$, and $r$ has about $\sqrt{2d} / (2\sqrt{d})$.
 #
 # **Test.** Radii against $\chi(d)$; directions through their cosine with a fixed unit vector. By symmetry the cosine is
-# distributed as $u_1$, whichever vector it is, and its square, $z_1^2/\sum_i z_i^2$, as Beta$(1/2, (d-1)/2)$. **Control.** For
-# points that are uniform in a square, radius and direction are dependent.
+# distributed as $u_1$, whichever vector it is, and its square, $z_1^2/\sum_i z_i^2$, as Beta$(1/2, (d-1)/2)$. **Controls.**
+# For points that are uniform in a square, radius and direction are dependent; and Laplace entries of variance 1 have another
+# radius and other directions in every $d$.
 
 # %% tags=["claim-T1"]
 n = 4000
-radii, radius_tests, uniform_tests, independence_tests = {}, [], [], []
+radii, radius_tests, uniform_tests, independence_tests, wrong_tests = {}, [], [], [], []
 for d in (2, 64, 512, 4096):
     generator = torch.Generator().manual_seed(d)
     z = torch.randn(n, d, generator=generator)
@@ -397,6 +398,10 @@ for d in (2, 64, 512, 4096):
         uniform_tests.append(p_value(cosine**2, scipy.stats.beta(1 / 2, (d - 1) / 2)))
         independence_tests.append(p_value_of_independence(r, cosine))
     independence_tests.append(p_value_of_independence(r, u.abs().amax(1)))
+    laplace = torch.distributions.Laplace(0.0, 0.5**0.5).icdf(torch.rand(n, d, dtype=torch.float64, generator=generator))
+    wrong = lp_norm(laplace, 2)
+    wrong_tests.append(p_value(wrong, scipy.stats.chi(d)))
+    wrong_tests.append(p_value((laplace[:, 0] / wrong) ** 2, scipy.stats.beta(1 / 2, (d - 1) / 2)))
     print(
         f"d = {d:4d}: mean radius / √d = {r.mean() / d**0.5:.3f} ± {r.std() / (n * d) ** 0.5:.4f}, "
         f"standard deviation {r.std():.2f} ± {r.std() / (2 * n) ** 0.5:.2f}"
@@ -410,8 +415,9 @@ assert abs(r.mean() / d**0.5 - 1) < 1e-3 and abs(r.std() - 0.5**0.5) < 0.05  # d
 
 square = torch.rand(n, 2, generator=generator) - 0.5  # uniform in a square: dependent, and not uniform in direction
 wrong = p_value_of_independence(lp_norm(square, 2), (square / lp_norm(square, 2, keepdim=True)).abs().amax(1))
-assert wrong < LEVEL
-print("control: points that are uniform in a square are recognised as dependent")
+assert wrong < LEVEL and max(wrong_tests) < LEVEL
+print("controls: points that are uniform in a square are recognised as dependent, ", end="")
+print(f"Laplace entries {sum(p < LEVEL for p in wrong_tests)} of {len(wrong_tests)} times by radius or direction")
 print("agrees: √d and 1/√2 = 0.71 as d grows, direction uniform and independent of the radius")
 print(false_alarms(tests))
 
@@ -531,7 +537,8 @@ print("z / ‖z‖ₚ equals sample_cone, number by number")
 # variables add up. The density depends on $\lVert\mathbf{z}\rVert_p$ alone; the rest is the argument above.
 #
 # **Test.** Radii against Gamma; radius against direction; directions against those of points that fill the unit ball evenly.
-# **Control.** With the radius measured in another norm the independence is gone.
+# **Controls.** With the radius measured in another norm the independence is gone. And directions that are even by *area* are
+# told from those of the ball at every $p$ but 1 and 2, where area and cone weigh a piece alike.
 
 
 # %%
@@ -562,6 +569,13 @@ for p in (0.25, 0.5, 1, 2, 4):
         direction = ball / lp_norm(ball, p, keepdim=True)
         cone_tests.append(p_value(u.abs().amax(1), direction.amax(1)))
         cone_tests.append(p_value(u[:, 0].abs(), direction[:, 0]))
+    square = torch.rand(400_000, 2, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
+    ball = square[lp_norm(square, p) <= 1][:100_000]
+    z = sample_gn(100_000, 2, p, sigma, torch.Generator().manual_seed(7))
+    by_area = sample_surface(100_000, 2, p, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
+    of_ball, of_z, of_area = ((lp_norm(x, math.inf) / lp_norm(x, p)) for x in (ball, z, by_area))  # the largest entry
+    cone_tests.append(p_value(of_z, of_ball))
+    assert (p_value(of_area, of_ball) < LEVEL) == (p not in (1, 2))
 report("‖z‖^p against Gamma(d/p, scale pσ^p)", radius_tests)
 report("radius against direction", independence_tests)
 report("directions of z against directions of points in the ball", cone_tests)
@@ -957,5 +971,8 @@ assert (value(mode + steps) > value(mode)).all()
 
 draws = torch.distributions.Laplace(0.0, b).icdf(torch.rand(1_000_000, dtype=torch.float64, generator=generator))
 print(f"exact zeros in a million draws from the Laplace prior itself: {(draws == 0).sum()}")
-assert (draws == 0).sum() == 0
+modes = draws.sign() * (draws.abs() - s**2 / b).clamp(min=0)  # control: the same count finds zeros where they are
+share, exact = (modes == 0).double().mean().item(), 1 - math.exp(-(s**2) / b**2)
+print(f"among their lasso modes: a share of {share:.2f}, exactly {exact:.2f}")
+assert (draws == 0).sum() == 0 and abs(share - exact) < 4 * (exact * (1 - exact) / len(draws)) ** 0.5
 print("agrees (tolerance 0.002, two steps of the grid)")

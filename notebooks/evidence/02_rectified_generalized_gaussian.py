@@ -160,11 +160,11 @@ print("all equal to one (tolerance 1e-8); densities equal to scipy's and to the 
 n, generator = 20_000, torch.Generator().manual_seed(1)
 p_values = []
 for p in (0.25, 0.5, 1.0, 2.0, 4.0):
-    law = stats.gennorm(p, scale=p ** (1 / p))
-    p_values.append(stats.kstest(draw_gn((n,), p, generator).numpy(), law.cdf).pvalue)
+    dist = stats.gennorm(p, scale=p ** (1 / p))
+    p_values.append(stats.kstest(draw_gn((n,), p, generator).numpy(), dist.cdf).pvalue)
     with torch.random.fork_rng():  # like torch's own distributions, the module's draw from the global generator
         torch.manual_seed(1)
-        p_values.append(stats.kstest(GeneralizedGaussian(0.0, 1.0, p).sample((n,)).numpy(), law.cdf).pvalue)
+        p_values.append(stats.kstest(GeneralizedGaussian(0.0, 1.0, p).sample((n,)).numpy(), dist.cdf).pvalue)
 
 level = 1e-3
 print(f"all {len(p_values)} p-values above {level}: {min(p_values) > level}")
@@ -230,7 +230,7 @@ settings = [(mu, p) for p in (1.0, 2.0) for mu in (-1.0, 0.0, 1.0)]
 z = np.linspace(0.01, 6, 200)
 for mu, p in settings:
     sigma = unit_variance_scale(p)
-    rectified, truncated = (law(mu, sigma, p) for law in (RectifiedGeneralizedGaussian, TruncatedGeneralizedGaussian))
+    rectified, truncated = (dist(mu, sigma, p) for dist in (RectifiedGeneralizedGaussian, TruncatedGeneralizedGaussian))
     assert math.isclose(rectified.log_prob(torch.tensor(0.0)).exp(), cdf_gn(-mu / sigma, p), rel_tol=1e-9)
     assert np.allclose(rectified.log_prob(torch.tensor(z)).exp(), gn_density(z, mu, sigma, p), rtol=1e-9, atol=0)
     assert np.allclose(truncated.log_prob(torch.tensor(z)).exp(), truncated_density(z, mu, sigma, p), rtol=1e-9, atol=0)
@@ -443,8 +443,8 @@ for mu, p in ((1.0, 1.0), (0.0, 2.0), (-1.0, 1.0)):
     print(f"a pair over one coordinate: {', '.join(f'{ratio:.2f}' for ratio in pairs / entropies[:3])}")
     assert abs(slope - a) < 0.01 and abs(intercept - h) < 0.02 and np.allclose(pairs, 2 * entropies[:3], rtol=0.01)
 
-    law = RectifiedGeneralizedGaussian(mu, sigma, p)  # the module agrees
-    assert math.isclose(law.prob_active, a, rel_tol=1e-9) and math.isclose(law.entropy(), h, abs_tol=1e-7)
+    dist = RectifiedGeneralizedGaussian(mu, sigma, p)  # the module agrees
+    assert math.isclose(dist.prob_active, a, rel_tol=1e-9) and math.isclose(dist.entropy(), h, abs_tol=1e-7)
 
 entropies, slope, intercept = fit_line(draw_gn((n, 1), 2.0, generator), widths)  # the Gaussian, not rectified
 h = (1 + math.log(2 * math.pi)) / 2
@@ -465,7 +465,7 @@ print("(slope 0.01, intercept 0.02, ratio 1 %) are wider, since the grids are no
 # $\mathbb{E}[|x - \mu|^p \mid x > 0]$.
 
 # %%
-# A law on (0, inf) is an array: its density on a grid that is even in log z. Sums over the grid are integrals.
+# A distribution on (0, inf) is an array: its density on a grid that is even in log z. Sums over the grid are integrals.
 z = np.exp(np.linspace(-25, 7, 6401))
 step = z * 32 / 6400
 
@@ -488,13 +488,13 @@ def differential_entropy(f):
 
 
 def matched(family, mu, p, value):
-    """Of the laws family(s), s > 0, the one with E|z - mu|^p = value."""
+    """Of the distributions family(s), s > 0, the one with E|z - mu|^p = value."""
     log_s = optimize.brentq(lambda log_s: moment(family(math.exp(log_s)), mu, p) - value, -4, 4)
     return family(math.exp(log_s))
 
 
 def sweep_shape(mu, p, shapes):
-    """H_1 of the truncated laws of these shapes, about the same mu and with the E|z - mu|^p of TGN_p(mu, 1)."""
+    """H_1 of the truncated distributions of these shapes, about the same mu and with the E|z - mu|^p of TGN_p(mu, 1)."""
     value = moment(truncated_law(mu, 1.0, p), mu, p)
     competitors = [matched(lambda s, q=q: truncated_law(mu, s, q), mu, p, value) for q in shapes]
     return np.array([differential_entropy(f) for f in competitors])
@@ -514,20 +514,20 @@ for mu, p in ((-1.0, 1.0), (-1.0, 2.0), (1.0, 2.0)):
     print(f"same E|z - mu|^p for p = {p:g}, mu = {mu:2g}: best shape q = {shapes[sweeps[mu, p].argmax()]:g}")
     assert shapes[sweeps[mu, p].argmax()] == p and sweeps[mu, p].max() < 1e-4  # the error of the grid
 
-law, whole = (law(-1.0, 1.0, 2.0) for law in (TruncatedGeneralizedGaussian, RectifiedGeneralizedGaussian))
+dist, whole = (dist(-1.0, 1.0, 2.0) for dist in (TruncatedGeneralizedGaussian, RectifiedGeneralizedGaussian))
 a, value = whole.prob_active.item(), moment(truncated_law(-1.0, 1.0, 2.0), -1.0, 2.0)
-print(f"p = 2, mu = -1:  {'truncated':11} H_1 {law.entropy():.3f}, RGG with its atom       h {whole.entropy():.3f}")
+print(f"p = 2, mu = -1:  {'truncated':11} H_1 {dist.entropy():.3f}, RGG with its atom       h {whole.entropy():.3f}")
 for name, family in families.items():
     h1 = differential_entropy(matched(family, -1.0, 2.0, value))
     h = a * h1 + stats.bernoulli(a).entropy()
     print(f"                 {name:11} H_1 {h1:.3f}, mixed with the same atom h {h:.3f}")
-    assert h1 < law.entropy() - 1e-3 and h < whole.entropy() - 1e-4
+    assert h1 < dist.entropy() - 1e-3 and h < whole.entropy() - 1e-4
 
-second_moment = (law.variance + law.mean**2).item()
+second_moment = (dist.variance + dist.mean**2).item()
 half_normal = (1 + math.log(math.pi / 2 * second_moment)) / 2  # its entropy in closed form
 print(f"counterexample, where E z^2 = {second_moment:.3f} is the same instead: ", end="")
-print(f"truncated H_1 {law.entropy():.4f}, half-normal (of another scale than above) H_1 {half_normal:.4f}")
-assert round(law.entropy().item(), 4) == 0.3405 and round(half_normal, 4) == 0.3534
+print(f"truncated H_1 {dist.entropy():.4f}, half-normal (of another scale than above) H_1 {half_normal:.4f}")
+assert round(dist.entropy().item(), 4) == 0.3405 and round(half_normal, 4) == 0.3534
 
 
 # %% [markdown]
@@ -612,7 +612,7 @@ for p in shapes:
 print(bad_luck(len(shapes)))
 
 sparser = []
-for p in shapes:  # the same for 90 % zeros: the largest tenth begins where a hundredth of the law is left
+for p in shapes:  # the same for 90 % zeros: the largest tenth begins where a hundredth of the distribution is left
     sigma, quantiles = unit_variance_scale(p), stats.gennorm(p, scale=p ** (1 / p))
     mu = -sigma * quantiles.isf(0.1)
     square = functools.partial(lambda z, mu, sigma, p: z**2 * gn_density(z, mu, sigma, p), mu=mu, sigma=sigma, p=p)

@@ -93,7 +93,7 @@ def total_variation(p):
 #
 # *Predict, then compute.* The columns of a large feature matrix $Z$ of shape $(n, 4)$ are independent, with mean zero
 # and standard deviations 3, 1, 1 and 1. Which effective rank (section 2) does it have as $n \to \infty$? First on
-# paper; then draw such a matrix and compare.
+# paper, to three significant digits; then draw such a matrix and compare.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>

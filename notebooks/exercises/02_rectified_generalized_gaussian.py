@@ -95,7 +95,8 @@ check("02.1", at_minus_2, at_plus_1, with_twice_the_scale)
 #
 # *Build it another way.* Eq. 8 and 9 can be read as a recipe in two steps: a coin says whether $x$ is zero, and if it
 # is not, its size is drawn from the truncated distribution of Eq. 10. Write this sampler for $p = 1$ and $\mu \le 0$,
-# without ReLU and without drawing a negative number on the way. Which distribution is Eq. 10 here?
+# without ReLU and without drawing a negative number on the way. Section 3 shows that $\mu$ has no say in the sizes here.
+# Why is that?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>

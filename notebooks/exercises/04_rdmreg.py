@@ -69,7 +69,7 @@ def projected_cf(c, t, mu, sigma):
 # ## 04.1 · Transport by hand (5 minutes)
 #
 # *Predict, then compute.* Along one direction three features lie at 0, 3 and 1, and three target samples at 2, 0 and 5,
-# in the order in which they were drawn. On paper:
+# in the order in which they were drawn. On paper, to three significant digits:
 #
 # 1. What is the loss, Eq. 13 with $N = 1$?
 # 2. What is its derivative with respect to the feature that lies at 3?
@@ -124,8 +124,8 @@ check("04.2", fool_directions)
 #
 # *Derive, then test.* The target is $\mathcal{N}(0, I_D)$, and so are the features, except that $k < D$ coordinates are
 # dead: always 0. What is RDMReg then, on average over the directions? Let $B$ be so large that there is no noise.
-# Guess first: with $D = 512$ and $B = 256$, where the floor is about 0.023, how many coordinates may die before their
-# price equals the floor?
+# Guess first, with $D = 512$ and $B = 256$. Two samples of this Gaussian target then have a loss of about 0.023: that is its
+# floor (section 6 prints the floor of another target). How many coordinates may die before their price equals the floor?
 #
 # `check` is content with 8 per cent, so you may average over random directions, or simulate the loss itself with batches
 # of a few hundred. A simulation has its noise floor in it: `check` asks for $k = 0$ and takes that into account.

@@ -62,8 +62,10 @@ from checks import check
 # 2. with the best constant $z$, at $\mu = 0$,
 # 3. with $z = 0$, at $\mu = -2$?
 #
-# On paper first. Then compare: in `notebooks/results/shapes`, the training runs of section 9 ended at an objective of
-# 10.2 for $\mu = 0$ and of 0.97 for $\mu = -2$. How far from collapse is that?
+# On paper first. (`check` is content with 5 per cent. If you simulate, average twenty batches of 256: a single one may be
+# off by as much.) Then compare with two trained networks of `notebooks/results/shapes`. Their objective ended at
+# 10.2 for $\mu = 0$ (`rdmreg_p1_mu0_seed0.json`) and at 0.97 for $\mu = -2$ (`rdmreg_p1_mu-2_seed0.json`). How far from
+# collapse is that?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -167,10 +169,10 @@ check("05.4", dead_by_chance)
 # %% [markdown] tags=["exercise"]
 # ## 05.5 · How many seeds? (15 minutes)
 #
-# *Derive, then test.* Section 8 compares single runs. Its three seeds have a kNN accuracy of 0.456, 0.455
-# and 0.409. You want to know whether two settings differ by 0.03, say. Train each of them with $n$ seeds and compare
-# the two means. If runs of both settings scatter as those given do, what is the smallest $n$ at which the standard
-# error of the difference is at most half of the difference that you look for?
+# *Derive, then test.* Nearly all bars of section 8 and points of section 12 are single runs. One setting of section 8 has
+# three seeds: their kNN accuracies are 0.456, 0.455 and 0.409. You want to know whether two settings differ by 0.03, say.
+# Train each of them with $n$ seeds and compare the two means. If runs of both settings scatter as those given do, what is
+# the smallest $n$ at which the standard error of the difference is at most half of the difference that you look for?
 #
 # Then read the results again. Among the runs of `notebooks/results/shapes` with fewer than 10 % non-zero entries, the
 # best kNN accuracy is 0.433 ($\mu = -2$), and the next 0.4205 ($\mu = -1.62$). Is the first better?

@@ -161,7 +161,8 @@ for a, n in ((0.00135, 2000), (0.00135, 10_000), (0.0296, 2000)):
 # %% tags=["solution"]
 def seeds_needed(accuracies, difference):
     variance = statistics.variance(accuracies)
-    return max(1, math.ceil(2 * variance / (difference / 2) ** 2))  # 2 s² / n <= (difference / 2)²
+    n = 2 * variance / (difference / 2) ** 2  # 2 s² / n <= (difference / 2)²
+    return max(1, math.ceil(n - 1e-9))  # so that a rounding error asks for no run more
 
 
 # %% [markdown] tags=["solution"]

@@ -284,7 +284,8 @@ function number(x, digits = 4) {
 }
 const percent = (share) => {
   if (!Number.isFinite(share)) return "–";
-  const digits = share > 0.9995 && share < 1 ? 3 : 1;
+  const rest = Math.min(share, 1 - share); // what lies near 0 or 1 is not rounded to them
+  const digits = rest > 0 && rest < 0.0005 ? Math.min(12, Math.ceil(-Math.log10(rest)) - 1) : 1;
   return `${show((100 * share).toFixed(digits))} %`;
 };
 
@@ -412,15 +413,17 @@ class Plot {
     Object.assign(this, { context, inks, width, height });
   }
 
-  // Axes over x from x[0] to x[1] and y from y[0] to y[1]. `log` counts y in powers of ten; `equal` widens x until both
-  // axes have one scale, about x = centre.
+  // Axes over x from x[0] to x[1] and y from y[0] to y[1]. `log` counts y in powers of ten; `equal` widens one of them until
+  // both have one scale.
   axes({ x, y, log = false, equal = false, xLabel = "", yLabel = "", xTicks, yTicks, xFormat = show, yFormat = show, yZero = false }) {
     const { context: c, inks, width, height } = this, size = 0.75 * inks.size;
     const box = this.box = { left: 3.4 * size, right: width - 1.3 * size, top: 0.9 * size, bottom: height - 2.5 * size };
     if (equal) {
-      const half = ((y[1] - y[0]) * (box.right - box.left)) / (box.bottom - box.top) / 2;
-      const middle = (x[0] + x[1]) / 2, floor = equal === "from left" ? x[0] : middle - half;
-      x = [floor, floor + 2 * half];
+      const wide = box.right - box.left, high = box.bottom - box.top;
+      const unit = Math.max((x[1] - x[0]) / wide, (y[1] - y[0]) / high); // of one pixel
+      const widen = ([low, top], span) => { const rest = equal === "from left" ? 0 : (span - top + low) / 2; return [low - rest, low - rest + span]; };
+      x = widen(x, unit * wide);
+      y = widen(y, unit * high);
     }
     this.x = x; this.y = y; this.log = log;
     c.clearRect(0, 0, width, height);
@@ -887,6 +890,20 @@ function mount(root, name, host) {
 
   // -- to keep
 
+  // A legend as lines of entries that fit into a width
+  function inLines(legend, width) {
+    const c = el("canvas").getContext("2d"), lines = [[]];
+    c.font = `13px ${inks.family}`;
+    let at = 0;
+    for (const entry of legend) {
+      const length = 38 + c.measureText(entry[2]).width;
+      if (at + length > width && lines.at(-1).length) { lines.push([]); at = 0; }
+      lines.at(-1).push(entry);
+      at += length;
+    }
+    return lines;
+  }
+
   function picture(width = 1100) {
     const canvas = el("canvas"), light = { ...inks }, rows = kind.rows, gap = 16, scale = 2;
     root.classList.add("rl-print");
@@ -894,9 +911,12 @@ function mount(root, name, host) {
     Object.assign(light, readInks(root), { size: 16 });
     root.classList.remove("rl-print");
     applyTheme();
-    const heights = rows.map((row) => row.height), height = 118 + heights.reduce((a, b) => a + b + 44, 0) + 20;
-    Object.assign(canvas, { width: scale * width, height: scale * height });
     const c = canvas.getContext("2d");
+    const spans = rows.map((row) => (width - 48 - gap * (row.panels.length - 1)) / row.panels.length); // of one panel each
+    const keys = rows.map((row, k) => row.panels.map((id) => inLines(panels.find((panel) => panel.id === id).legend, spans[k] - 36)));
+    const rests = keys.map((row) => 26 + 18 * Math.max(...row.map((lines) => lines.length))); // below the panels of a row
+    const height = 138 + rows.reduce((sum, row, k) => sum + row.height + rests[k], 0);
+    Object.assign(canvas, { width: scale * width, height: scale * height });
     c.scale(scale, scale);
     c.fillStyle = light.paper;
     c.fillRect(0, 0, width, height);
@@ -914,8 +934,8 @@ function mount(root, name, host) {
     }
     write(kind.caption(view), 24, 90, 15, "soft");
     let top = 106;
-    for (const row of rows) {
-      const each = (width - 48 - gap * (row.panels.length - 1)) / row.panels.length;
+    rows.forEach((row, number) => {
+      const each = spans[number];
       row.panels.forEach((id, k) => {
         const panel = panels.find((panel) => panel.id === id), left = 24 + k * (each + gap);
         write(panel.title, left, top + 16, 16, "ink", "600");
@@ -925,22 +945,22 @@ function mount(root, name, host) {
         panel.draw(plot, view);
         plot.done();
         c.drawImage(sheet, left, top + 22, each, row.height);
-        c.font = `13px ${light.family}`;
-        const length = panel.legend.reduce((sum, [, , text]) => sum + c.measureText(text).width, 0);
-        const size = 13 * Math.min(1, (each - 36 - 38 * panel.legend.length) / length);
-        let at = left + 36;
-        for (const [look, ink, text] of panel.legend) {
-          Object.assign(c, { fillStyle: light[ink], strokeStyle: light[ink], lineWidth: 3, globalAlpha: /faint|block/.test(look) ? 0.45 : 1 });
-          c.beginPath();
-          if (/^(ring|cross|diamond|triangle)$/.test(look)) { mark(c, look, at + 8, top + row.height + 28, 4.5); look === "diamond" || look === "triangle" ? c.fill() : c.stroke(); }
-          else if (/^(dot|faint|atom)$/.test(look)) { c.arc(at + 8, top + row.height + 28, 4, 0, 7); c.fill(); } else if (look === "block") c.fillRect(at, top + row.height + 24, 14, 8);
-          else { c.setLineDash({ dashed: [5, 3], dotted: [2, 3] }[look] ?? []); c.moveTo(at, top + row.height + 28); c.lineTo(at + 16, top + row.height + 28); c.stroke(); c.setLineDash([]); }
-          c.globalAlpha = 1;
-          at = write(text, at + 21, top + row.height + 33, size, "soft") + 17;
-        }
+        keys[number][k].forEach((line, n) => {
+          let at = left + 36;
+          const y = top + row.height + 28 + 18 * n;
+          for (const [look, ink, text] of line) {
+            Object.assign(c, { fillStyle: light[ink], strokeStyle: light[ink], lineWidth: 3, globalAlpha: /faint|block/.test(look) ? 0.45 : 1 });
+            c.beginPath();
+            if (/^(ring|cross|diamond|triangle)$/.test(look)) { mark(c, look, at + 8, y, 4.5); look === "diamond" || look === "triangle" ? c.fill() : c.stroke(); }
+            else if (/^(dot|faint|atom)$/.test(look)) { c.arc(at + 8, y, 4, 0, 7); c.fill(); } else if (look === "block") c.fillRect(at, y - 4, 14, 8);
+            else { c.setLineDash({ dashed: [5, 3], dotted: [2, 3] }[look] ?? []); c.moveTo(at, y); c.lineTo(at + 16, y); c.stroke(); c.setLineDash([]); }
+            c.globalAlpha = 1;
+            at = write(text, at + 21, y + 5, 13, "soft") + 17;
+          }
+        });
       });
-      top += row.height + 44;
-    }
+      top += row.height + rests[number];
+    });
     return canvas;
   }
 

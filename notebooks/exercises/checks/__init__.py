@@ -7,6 +7,7 @@ on. Some hold the right answer, since they compare with it.
 
 import importlib
 import inspect
+import itertools
 import math
 
 import torch
@@ -44,11 +45,14 @@ def check(name, *answer):
     except (AttributeError, ImportError, KeyError):
         raise ValueError(f"there is no exercise {name!r}") from None
     try:
-        if any(part is None or part is ... for part in answer):
+        blank = [part is None or part is ... for part in answer]
+        if blank and all(blank):
             raise NotImplementedError
-        count = len(inspect.signature(test).parameters)
-        if len(answer) != count:
+        parts = list(inspect.signature(test).parameters)  # of several answers, the names that the stub gives them
+        if len(answer) != (count := len(parts)):
             raise Wrong(f"{'one answer is' if count == 1 else f'{count} answers are'} expected, got {len(answer)}.")
+        if any(blank):
+            raise Wrong(f"no answer yet for {', '.join(itertools.compress(parts, blank))}.")
         test(*answer)
     except NotImplementedError:
         print(f"✗ {name}: no answer yet. Fill in the cell above, run it, and then this one.")
@@ -103,3 +107,19 @@ def number(answer, what="the answer"):
 def near(value, target, tolerance):
     """Whether two numbers agree up to a relative tolerance."""
     return abs(value - target) <= tolerance * abs(target)
+
+
+def check_digits(value, target, what=""):
+    """Refuses the right number if it is rounded to one decimal."""
+    if abs(value - round(target, 1)) < 1e-6:
+        raise Wrong(f"{what}{value:g} is near, but three significant digits are wanted.")
+
+
+def check_generator(draw):
+    """Whether draw(seed), of a generator with this seed, is the same for equal seeds and another for another seed."""
+    one, again, other = (draw(seed) for seed in (1, 1, 2))
+    question = "Does every random function get `generator=generator`?"
+    if not torch.equal(one, again):
+        raise Wrong(f"equal generators give different draws. {question}")
+    if torch.equal(one, other):
+        raise Wrong(f"different generators give the same draws. {question}")

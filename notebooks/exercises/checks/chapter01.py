@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from . import Wrong, ask, exercise, near, number, numbers
+from . import Wrong, ask, check_digits, exercise, near, number, numbers
 
 
 @exercise("01.1")
@@ -28,6 +28,7 @@ def predicted_rank(answer):
         raise Wrong(f"{rank:.2f} is the entropy of the shares. The effective rank is made from it in one more step.")
     if near(rank, 4, 0.01):
         raise Wrong("4 would be right if all four columns varied equally. These do not.")
+    check_digits(rank, math.exp(entropy(spread)))
     raise Wrong(f"it lies between 1 and 4, as it must, but it is not {rank:.3f}. Do your four shares add up to 1?")
 
 
@@ -85,9 +86,7 @@ def mean_radius(function):
         if all(near(factor, off[d], 0.02) for factor in off.values()):
             question = "Which scale does the Gamma distribution of r^p have?"
             raise Wrong(f"at p = {p}, σ = 1 your values are off by one factor, {off[d]:.3f}, for every d. {question}")
-        size = "larger" if off[d] > 1 else "smaller"
-        factor = max(off[d], 1 / off[d])
-        raise Wrong(f"at d = {d}, p = {p}, σ = 1 your mean radius is {size} than the right one, {factor:.3f} times.")
+        raise Wrong(f"at d = {d}, p = {p}, σ = 1 your mean radius is {off[d]:.3g} times the right one.")
     for d, p in ((3, 0.5), (3, 4)):
         if not near(mean(d, p, 2.5), exact(d, p, 2.5), 0.02):
             raise Wrong(

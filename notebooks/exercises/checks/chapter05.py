@@ -18,7 +18,7 @@ def price_of_collapse(at_zero, at_best_constant, at_zero_mu_minus_2):
     rights = (62.5, 46.875, 125 * math.exp(-2 * math.sqrt(2)) / 2)  # 125 times E y², Var y and E y²
     for name, right, answer in zip(names, rights, (at_zero, at_best_constant, at_zero_mu_minus_2)):
         value = number(answer, f"the objective for {name}")
-        if near(value, right, 0.01):
+        if near(value, right, 0.05):  # a simulation of one batch of 256 scatters by as much
             continue
         if value < 0:
             raise Wrong(f"{name}: both terms are means of squares, so the objective cannot be {value:g}.")
@@ -102,6 +102,7 @@ def dead_by_chance(function):
         return sum(math.comb(n, j) * a**j * (1 - a) ** (n - j) for j in range(k + 1))
 
     settings = [(0.00135, 2000), (0.00135, 10_000), (0.0296, 2000), (0.0005, 2000), (0.00135, 1000), (0.002, 1500)]
+    settings.append((0.002, 1200))  # where n/1000 is not rounded up to the nearest whole number
     answers = []
     for a, n in settings:
         value = number(ask(function, a, n), f"the share at a = {a}, n = {n}")
@@ -128,10 +129,10 @@ def dead_by_chance(function):
 
 @exercise("05.5")
 def seeds_needed(function):
-    for accuracies, difference in (
+    for accuracies, difference in (  # none where n comes out whole: there rounding errors decide
         ([0.456, 0.455, 0.409], 0.03),
         ([0.456, 0.455, 0.409], 0.0125),
-        ([0.61, 0.62, 0.6, 0.64, 0.63], 0.02),
+        ([0.61, 0.62, 0.6, 0.64, 0.63], 0.018),
         ([0.3, 0.304, 0.309, 0.296], 0.1),
     ):
         where = f"for accuracies {', '.join(map(str, accuracies))} and a difference of {difference}"
@@ -163,6 +164,7 @@ def wake(function):
     u = torch.randn(64, 12, generator=generator)
     dead = torch.arange(12) % 3 == 0
     u[:, dead] = -0.2 - u[:, dead].abs() - torch.arange(4) / 10
+    u[:, 1] -= u[:, 1].max() - 1e-3  # on for one image, and hardly
 
     def slope(u):
         u = u.clone().requires_grad_()
