@@ -154,7 +154,7 @@ class PretrainConfig:
             model.load_state_dict(weights)
         return model
 
-    def aim(self):
+    def compared_with(self):
         """The distribution that the loss compares each coordinate of z with, in float64; None if it compares none."""
         if self.coordinate_weight or (self.regularizer in ("rdmreg", "rgg_cf") and self.regularizer_weight):
             return self.target(dtype=torch.float64)
@@ -163,8 +163,8 @@ class PretrainConfig:
 
     def expected_nonzero_fraction(self):
         """Eq. 11's closed form for the target, per coordinate; None where no term of the loss has a rectified one."""
-        aim = self.aim()
-        return aim.prob_active.item() if isinstance(aim, RectifiedGeneralizedGaussian) else None
+        target = self.compared_with()
+        return target.prob_active.item() if isinstance(target, RectifiedGeneralizedGaussian) else None
 
 
 def types_of(field):

@@ -44,6 +44,15 @@ def explained(config, device, run=None):
         raise
 
 
+@contextlib.contextmanager
+def writing(what):
+    """Raise an OSError inside as `RunError`: ``what`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{what} cannot be written: {error}") from error
+
+
 def is_out_of_memory(error):
     """Whether memory ran out: torch.OutOfMemoryError on CUDA; elsewhere only the message tells."""
     texts = ("can't allocate memory", "out of memory", "ALLOC_FAILED")

@@ -111,7 +111,7 @@ class Run:
 
     def __init__(self, config, run_dir, device=None):
         self.config, self.run_dir = config, Path(run_dir)
-        self.started = self.saved_at = time.perf_counter()
+        self.began_at = self.saved_at = time.perf_counter()
         self.device = device or choose_device(config.device)
         check_fit(config, self.device)
         self.data = load_data(config.dataset, config.data_dir).to(self.device)
@@ -285,7 +285,7 @@ class Run:
 
     def seconds(self):
         """Wall-clock seconds of the run so far, interrupted runs counted up to their last checkpoint."""
-        return self.earlier_seconds + time.perf_counter() - self.started
+        return self.earlier_seconds + time.perf_counter() - self.began_at
 
     def is_time_to_save(self):
         """Whether the last checkpoint is old enough, by rank 0's clock."""
