@@ -119,14 +119,16 @@ _memory = weakref.WeakKeyDictionary()
 
 
 def remembered(distribution, function, *args):
-    """function(distribution, *args), computed once, and again when other args or a changed parameter ask for it.
+    """function(distribution, *args), computed once, and again when a parameter of the distribution was changed.
 
     What is compiled looks for changes when it is compiled, and not when it runs.
     """
-    known, key = _memory.setdefault(distribution, {}), function.__name__
+    known, key = _memory.setdefault(distribution, {}), (function.__name__, *args)
     parameters = distribution.loc, distribution.scale, distribution.p
-    state = _state(*parameters), args
+    state = _state(*parameters)
     if key not in known or known[key][0] != state:
+        if len(known) == 16:  # a program with ever new batch sizes
+            known.clear()
         with torch.inference_mode(False), torch.no_grad():
             known[key] = state, function(distribution, *args), parameters  # which are held, or their ids would be free
     return known[key][1]
