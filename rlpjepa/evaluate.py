@@ -35,8 +35,8 @@ def extract_features(model, data, images, batch_size=500):
     """
     parts, cudnn = [], torch.backends.cudnn
     evaluating = [(module, "training", False) for module in (model.modules() if isinstance(model, nn.Module) else ())]
-    exact = (cudnn, "benchmark", False), (cudnn.conv, "fp32_precision", "ieee")  # cuDNN's default for float32 is TF32
-    with changed(*evaluating, *exact), without_autocast(images):
+    exact = [(part, "fp32_precision", "ieee") for part in (cudnn.conv, cudnn.rnn)]  # cuDNN's default is TF32
+    with changed(*evaluating, *exact, (cudnn, "benchmark", False)), without_autocast(images):
         for batch in images.split(batch_size):
             parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))
     if isinstance(parts[0], torch.Tensor):
