@@ -17,8 +17,8 @@
 # %% [markdown] tags=["slide"]
 # # 04 · RDMReg: look, sort, pull
 #
-# **In one sentence.** To make a cloud of features look like the target, we look at both along random directions, sort,
-# and pull each feature towards its partner.
+# **In one sentence.** To make a cloud of points look like the target, we look at both along random directions, sort,
+# and pull each point towards its partner.
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -69,7 +69,7 @@ ASKED = target.prob_active.item()  # the share of entries that are not zero, by 
 explore.moving_points()
 
 # %% [markdown] tags=["slide"]
-# Each dot is a feature vector with two entries. No network moves it, only the loss of this chapter. (The lab counts zeros, the
+# Each dot is a row of $\mathbf{Z}$, the features of one image: here two numbers. No network moves it, only the loss of this chapter. (The lab counts zeros, the
 # text what is *not* zero.)
 #
 # **A question before you read on.** Press play. The dots slide to the axes, where one entry is exactly zero, and most of
@@ -77,7 +77,7 @@ explore.moving_points()
 # many* there are? Keep your two answers. (What zeros are good for is another question:
 # [the opening notebook](00_the_method_on_one_page.ipynb) asks it.)
 #
-# **Afterwards you can** write the loss in five lines, say where it pulls each feature, tell a good value from a bad one,
+# **Afterwards you can** write the loss in five lines, say where it pulls each point, tell a good value from a bad one,
 # and say what decides the number of zeros, and what does not. **You need** the target of
 # [chapter 02](02_rectified_generalized_gaussian.ipynb), the Rectified Generalized Gaussian (RGG), and from
 # [chapter 03](03_projected_marginals.ipynb) that a direction turns vectors into numbers on a line. **It takes** about
@@ -88,14 +88,15 @@ explore.moving_points()
 # %% [markdown] tags=["slide"]
 # ## 1 · The best way to pair ten points is to sort them
 #
-# Look at ten feature vectors along one direction, and you see ten numbers. Look at ten samples of the target along the
+# Look at ten points along one direction, and you see ten numbers. Look at ten samples of the target along the
 # same direction, and you see ten others. We want to move the first ten onto the second ten, and the moves should be
 # short. Who goes where?
 
 # %%
 torch.manual_seed(0)
-a = torch.randn(10)  # ten features, seen along one direction
-b = sample_rgg((10, 16), p=1.0, mu=MU) @ random_directions(1, 16)[0]  # ten samples of the target, seen along one
+a = torch.randn(10)  # ten points, seen along one direction
+# ten samples of the target, seen along one
+b = sample_rgg((10, 16), p=1.0, mu=MU) @ random_directions(1, 16)[0]
 cost = torch.stack([(a - b[torch.randperm(10)]).square().mean() for _ in range(1000)])
 print(f"mean squared move: {cost[0]:.2f} with the first pairing that we draw, {cost.min():.2f} with the best of 1,000")
 
@@ -125,11 +126,11 @@ for panel, left, right, title in (
 figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 show(
     figure,
-    alt="Ten features and ten target samples on two lines, joined in pairs: crossing as drawn, uncrossed sorted.",
+    alt="Ten points and ten target samples on two lines, joined in pairs: crossing as drawn, uncrossed sorted.",
 )
 
 # %% [markdown]
-# Why is that the best? Take two features $a_1 < a_2$ and two targets $b_1 < b_2$ whose lines cross: $a_1$ goes to $b_2$,
+# Why is that the best? Take two numbers $a_1 < a_2$ and two targets $b_1 < b_2$ whose lines cross: $a_1$ goes to $b_2$,
 # and $a_2$ to $b_1$. Now uncross them. The cost changes by
 #
 # $$\underbrace{(a_1 - b_1)^2 + (a_2 - b_2)^2}_{\text{uncrossed}} -
@@ -142,8 +143,9 @@ show(
 # %% [markdown] tags=["slide"]
 # ## 2 · The loss looks along many directions
 #
-# Features are vectors and have no order. But along a direction they do. Let $\mathbf{Z}$ of shape $(B, D)$ hold the
-# features of $B$ images, a row each, and let $\mathbf{Y}$ of the same shape hold fresh samples of the target. Then
+# Points in many dimensions have no order. But along a direction they do. Let $\mathbf{Z}$ of shape $(B, D)$ hold the
+# features of $B$ images, a row each: a row is a point in $D$ dimensions, and a feature is a column. Let $\mathbf{Y}$ of
+# the same shape hold fresh samples of the target. Then
 #
 # 1. draw $N$ directions $\mathbf{c}_n$, random vectors of length one;
 # 2. project the rows of $\mathbf{Z}$ and of $\mathbf{Y}$ on each;
@@ -192,9 +194,9 @@ print(f"by hand {gap.square().mean():.4f}, module {rdmreg_loss(z, y, directions=
 # > for the one worst direction instead of drawing many.
 
 # %% [markdown] tags=["slide"]
-# ## 3 · Each direction pulls every feature along itself
+# ## 3 · Each direction pulls every point along itself
 #
-# Sorting looks hard to differentiate. Almost everywhere it is not. Move the features a little, and their order stays. So the pairs stay,
+# Sorting looks hard to differentiate. Almost everywhere it is not. Move the points a little, and their order stays. So the pairs stay,
 # and each pair is a plain square. Let $y_{n,b}$ be the partner of $\mathbf{z}_b$ along $\mathbf{c}_n$: the projected target
 # sample of the same rank. Then
 #
@@ -213,7 +215,7 @@ z, y, c = (
     torch.tensor([0.8, 0.6]),
 )
 rank = (z @ c).argsort().argsort()
-to = z + ((y @ c).sort().values[rank] - z @ c).unsqueeze(1) * c  # where this direction wants each feature
+to = z + ((y @ c).sort().values[rank] - z @ c).unsqueeze(1) * c  # where this direction wants each point
 w = z.clone().requires_grad_()
 rdmreg_loss(w, y, 2000, generator=torch.Generator().manual_seed(0)).backward()
 figure, panels = plt.subplots(1, 3, figsize=(11, 3.5), sharex=True, sharey=True)
@@ -237,14 +239,14 @@ panels[2].set(title="3. Mean over many (drawn twice as long)")
 figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 show(
     figure,
-    alt="Nine features and nine target samples in the plane. Left, both projected on a slanted line. Middle, arrows along "
-    "that line. Right, the mean of such arrows over many directions: each feature is pulled its own way.",
+    alt="Nine points and nine target samples in the plane. Left, both projected on a slanted line. Middle, arrows along "
+    "that line. Right, the mean of such arrows over many directions: each point is pulled its own way.",
 )
 
 # %% [markdown]
-# One direction moves a feature only along itself. The mean over directions moves it towards the target.
+# One direction moves a point only along itself. The mean over directions moves it towards the target.
 #
-# Now let the loss do its work. The features are free points in the plane. There is no network, only a tensor
+# Now let the loss do its work. The points are free, in the plane. There is no network, only a tensor
 # $\mathbf{W}$ of shape $(B, 2)$ and $\mathbf{Z} = \mathrm{ReLU}(\mathbf{W})$:
 
 
@@ -321,13 +323,13 @@ for cloud, label, line in ((path[-1], "with the ReLU", "-"), (plain, "without", 
     size = cloud.flatten().abs().sort().values
     size = size.where(size > 0, torch.nan)
     panels[2].plot(torch.linspace(0, 1, 512), size, line, color=COLORS["measurement"], label=label)
-panels[2].set(yscale="log", xlabel="entries in order of their size", ylabel="size", title="Tiny is not zero")
+panels[2].set(yscale="log", xlabel="share of the entries that are smaller", ylabel="size", title="Tiny is not zero")
 panels[2].text(0.03, 0.4, "with the ReLU these\nare exactly zero", fontsize=9)
 panels[2].legend(loc="lower right")
 show(
     figure,
     alt="With and without the ReLU the clouds look much alike. Sizes of the entries in order, on a logarithmic axis: with "
-    "the ReLU most are zero and not on the axis; without, they are small numbers down to a millionth.",
+    "the ReLU most are zero and not on the axis; without, they are small numbers, some far below a millionth.",
 )
 
 # %% [markdown]
@@ -342,8 +344,8 @@ show(
 # ## 5 · In 512 dimensions a step sees only part of the way
 #
 # A network has hundreds of features, not two. Let $D = 512$. There we draw $N = 256$ directions, so one step looks along
-# fewer directions than there are. How far does its gradient point the right way? We compare it with the gradient of very
-# many directions, by the cosine of the angle between them. For features that have nearly collapsed there is a formula (the
+# fewer directions than there are. How good is the direction of its gradient? We compare it with the gradient of very
+# many directions, by the cosine of the angle between them. For points that have nearly collapsed there is a formula (the
 # evidence derives it),
 #
 # $$\text{cosine} \approx \sqrt{\frac{N}{N + D - 1}},$$
@@ -389,7 +391,7 @@ show(
 #
 # > **How many, then?** The post's minimal example draws 256, the authors' repository 8192, where the formula gives .97. We
 # > compared the two with ten seeds in [chapter 05](05_pretraining_cifar100.ipynb): the encoder was not seen to differ, and
-# > with 8192 fewer features were *dead*, that is, off for nearly all images. With endless samples even one direction would be
+# > with 8192 fewer features were *dead*, that is, off for nearly all images, while more were on in all. With endless samples even one direction would be
 # > enough: under a condition on its moments, *almost every single direction* tells a distribution from any other
 # > (Cuesta-Albertos, Fraiman and Ransford, 2007). With 256 samples it would not, as section 7 shows.
 
@@ -499,7 +501,7 @@ show(
 # %% [markdown]
 # No difference. Why? A shadow in 512 dimensions is a sum of 512 terms. As long as no single term outweighs the others, such a
 # sum is nearly Gaussian ([chapter 03](03_projected_marginals.ipynb)). A Gaussian has a mean and a variance and nothing else,
-# and these are right. With few terms the sum still shows what they are.
+# and these are right. With few terms one still sees in the sum how the terms are distributed.
 #
 # All this holds at our batch size. A larger batch lowers the floor, and what little there is to see stands out:
 
@@ -556,7 +558,8 @@ guess = None  # a share, between 0 and 1; the start has .122
 
 # %% tags=["nbval-ignore-output"]
 def four_runs(B, D):
-    wide, perfect = torch.randn(B, D), sample_rgg((B, D), p=1.0, mu=MU)  # half of the entries on; .122 of them
+    # half of the entries on; .122 of them
+    wide, perfect = torch.randn(B, D), sample_rgg((B, D), p=1.0, mu=MU)
     return {
         "ReLU, rate .05": share_by_step(wide, clamp=False, lr=0.05),
         "ReLU, rate .01": share_by_step(wide, clamp=False, lr=0.01),
@@ -583,7 +586,7 @@ panels[0].set_ylabel("share that is not zero")
 panels[0].legend(loc="upper right", fontsize=9)
 show(
     figure,
-    alt="Paths of the share over 300 steps. In the plane those with a ReLU end near the asked share, clamped ones a little "
+    alt="Paths of the share over 300 steps. In the plane all end near the asked share, clamped ones somewhat "
     "above. In 512 dimensions clamped points jump far above it, and those with a ReLU go on falling.",
 )
 
@@ -594,7 +597,8 @@ for name, (_, z) in runs.items():
 print(f"asked                     > 0: {ASKED:.2f}, > .05: {1 - target.cdf(torch.tensor(0.05)):.2f}")
 
 # %% [markdown]
-# In 512 dimensions the shares end between .1 and .7, with about the same loss. Most of what clamping lifts stays tiny, but not
+# In 512 dimensions the shares end between .1 and .7. Three of the four losses are as good as the same (the slow steps have not
+# arrived). Most of what clamping lifts stays tiny, but not
 # all: count what is larger than .05, and there is still twice as much as asked.
 #
 # Here is a reading that fits. **A ReLU is a door that opens one way.** An entry that is off gets no gradient and stays off.
@@ -602,7 +606,8 @@ print(f"asked                     > 0: {ASKED:.2f}, > .05: {1 - target.cdf(torch
 # So the share can only fall. Large steps make it fall faster, and it stops when the steps do. **Clamping opens the door both
 # ways.** An entry that was set to zero may be lifted again by the next step. Of the entries at zero a single step pushes
 # about every second one up, and in 512 dimensions little tells a small number from zero. So most of them stay up. In the
-# plane the loss sees more, and pushes back: the paths end nearer to what we asked.
+# plane the loss sees more and pushes them back: there the clamped points end near what we asked. (Those with a ReLU do
+# much the same in both.)
 # [The evidence](evidence/04_rdmreg.ipynb#A-door-that-opens-one-way) tests this reading. ✓ [R7](evidence/04_rdmreg.ipynb#R7)
 #
 # Is $\mu$ no knob, then? It is. Ask for other shares, and change nothing else:
@@ -623,17 +628,18 @@ for mu in (-2.0, -1.0, 0.0):
 #
 # In a network the door need not close: all features come from shared weights, and a unit that is off for one image moves
 # with those for which it is on. So what happens there? Below, on the left, is the share of non-zero features in a run of 100
-# epochs on CIFAR-100. On the right are six ways to train the small network of
-# [the opening notebook](00_the_method_on_one_page.ipynb) on its drawn shapes: as there (12 epochs), and with one thing
-# changed, three seeds each.
+# epochs on CIFAR-100. On the right are six ways to train the small encoder of
+# [the opening notebook](00_the_method_on_one_page.ipynb) on its drawn shapes, here with $D = 256$: for 12 epochs at its
+# learning rate, and with one thing changed, three seeds each.
 
 # %%
 full = json.loads((RESULTS / "cifar100" / "rdmreg_p1_mu-1_100epochs_seed0.json").read_text(encoding="utf-8"))
 record = json.loads((RESULTS / "experiments" / "share.json").read_text(encoding="utf-8"))
 arms = {}  # the share on test images, three seeds an arm
 for run in record["runs"]:
-    arms.setdefault(run["arm"], []).append(run["final"]["nonzero_fraction"])
-names = {"base": "as in 00"}
+    if run["arm"] != "no regularizer":  # which asks for no share
+        arms.setdefault(run["arm"], []).append(run["final"]["nonzero_fraction"])
+names = {"base": "12 epochs"}
 for arm, values in arms.items():
     print(f"{names.get(arm, arm):16} {sum(values) / len(values):.3f}")
 
@@ -719,7 +725,8 @@ scales = torch.logspace(-4, 0, 9)
 spread = {}
 for name, loss in losses.items():
     pulls = [gradient(loss, s * cloud) for s in scales]
-    spread[name] = torch.stack([(pull - pull.mean(0)).norm() for pull in pulls])  # without the part that all rows share
+    # without the part that all rows share
+    spread[name] = torch.stack([(pull - pull.mean(0)).norm() for pull in pulls])
 
 # %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panel = plt.subplots(figsize=(6, 3.2))
@@ -737,8 +744,9 @@ show(figure, alt="Both axes logarithmic: near collapse RDMReg's pull stays const
 # is off for *every* image, neither loss reaches the weights behind it.
 #
 # > **Where this comes from.** Eq. 7 is the test of [Epps and Pulley (1983)](https://doi.org/10.1093/biomet/70.3.723), and
-# > its integral is a kernel distance (MMD) with a Gaussian kernel. SIGReg was the first to build on Eq. 6 of chapter 03, a
-# > distance averaged over directions. [LeJEPA](https://arxiv.org/abs/2511.08544) argues for
+# > its integral is a kernel distance (MMD) with a Gaussian kernel. The post calls SIGReg the first regularizer of the
+# > kind of Eq. 6 in chapter 03, a distance averaged over directions; on the sphere there was one before
+# > ([Bonet and others, 2023](https://arxiv.org/abs/2206.08780)). [LeJEPA](https://arxiv.org/abs/2511.08544) argues for
 # > the Gaussian target by the risk of whatever one learns from the features afterwards. It needs no teacher and no
 # > stop-gradient, and this series inherits that. [VISReg](https://arxiv.org/abs/2606.02572) reports the fading gradient on
 # > its own, and compares sorted features with the quantiles of a Gaussian.
@@ -764,12 +772,12 @@ for name, z in (("the target", right), ("μ off by 0.1", shifted)):
 # %% [markdown]
 # It sees a small shift sooner, since only one of the two samples makes noise. It misses a few rows that are far out, and
 # near collapse it fades as SIGReg does. ✓ [R8](evidence/04_rdmreg.ipynb#R8). With ten seeds on `shapes` it left more
-# coordinates dead, and the encoder was not seen to differ ([chapter 05](05_pretraining_cifar100.ipynb)).
+# features dead, and the encoder was not seen to differ ([chapter 05](05_pretraining_cifar100.ipynb)).
 #
 # Now 04.5, twenty minutes: the same for a target whose entries are not independent.
 #
-# **Quantiles of each coordinate.** The loss does not see the zeros because a shadow mixes 512 coordinates. So look at each
-# coordinate alone: sort it over the batch, and compare it with the quantiles of the target, most of which are zero.
+# **Quantiles of each feature.** The loss does not see the zeros because a shadow mixes 512 features. So look at each
+# feature alone: sort it over the batch, and compare it with the quantiles of the target, most of which are zero.
 
 # %% tags=["key", "nbval-ignore-output"]
 torch.manual_seed(13)
@@ -793,8 +801,8 @@ show(
 
 # %% [markdown]
 # Now the share comes down quickly and *stays*, near what we asked. It is no cure for clamped points, whose tiny entries cost
-# nothing here either. And in a network, with ten seeds, fewer features were dead and the encoder was worse
-# ([chapter 05](05_pretraining_cifar100.ipynb)).
+# nothing here either. And in a network, with ten seeds, fewer features were dead, and the encoder was worse
+# at equal sparsity ([chapter 05](05_pretraining_cifar100.ipynb)).
 #
 # > **If you want a fixed number,** you can also take it: *top-k* keeps the $k$ largest features of each image and drops the
 # > rest ([k-sparse autoencoders](https://arxiv.org/abs/1312.5663)). Then the number is a rule and not a distribution.
@@ -804,7 +812,7 @@ show(
 # %% [markdown] tags=["slide"]
 # ## In three sentences
 #
-# **Shown:** RDMReg looks along random directions, sorts, and pulls each feature towards its partner. The ReLU makes the
+# **Shown:** RDMReg looks along random directions, sorts, and pulls each point towards its partner. The ReLU makes the
 # zeros exact. In 512 dimensions the target sets the scale of their number, and the way we train the rest. **Open:** whether
 # the right number would be worth having, and a cheap loss that fixes it without harm to the encoder. **Where to go:**
 # [chapter 05](05_pretraining_cifar100.ipynb), which adds the network, real images, and what sparsity costs. The

@@ -537,12 +537,12 @@ s = 0.002 * np.arange(4001)
 c1, c2 = (value.item() for value in line_at(30.0))
 off = [0.0, 0.0]
 for mu in (0.0, -1.0, -2.0):
-    law = RectifiedGeneralizedGaussian(mu, SIGMA, 1.0)
-    cases = ((law, by_exponentials(torch.tensor(s[1:]), c1, c2, law.prob_active)),)
+    dist = RectifiedGeneralizedGaussian(mu, SIGMA, 1.0)
+    cases = ((dist, by_exponentials(torch.tensor(s[1:]), c1, c2, dist.prob_active)),)
     atom, ridges, interior = by_grid(s, c1, c2, mu, 1.0)
     cases += ((RectifiedGeneralizedGaussian(mu, 1.0, 2.0), (atom, ridges[:, 1:], interior[1:])),)
-    for k, (law, ours) in enumerate(cases):
-        module = projected_marginal(law, (c1, c2), torch.tensor(s[1:]))
+    for k, (dist, ours) in enumerate(cases):
+        module = projected_marginal(dist, (c1, c2), torch.tensor(s[1:]))
         parts = zip(ours, (module.atom, module.ridges, module.interior))
         off[k] = max(off[k], *(np.abs(np.asarray(a) - b.numpy()).max() for a, b in parts))
 print(
@@ -786,8 +786,8 @@ C, t = random_directions(3, 512, generator=torch.Generator().manual_seed(6)), to
 P0 = 1 - TARGET.prob_active
 by_hand = (P0 + (1 - P0) / (1 - 1j * SIGMA * C[:, :, None] * t)).prod(1)  # (N, d, K) -> (N, K)
 agree, other = (
-    torch.allclose(by_hand, projected_characteristic_function(law, C, t), rtol=0, atol=1e-4)
-    for law in (TARGET, RectifiedGeneralizedGaussian(MU - 0.1, SIGMA, 1.0))
+    torch.allclose(by_hand, projected_characteristic_function(dist, C, t), rtol=0, atol=1e-4)
+    for dist in (TARGET, RectifiedGeneralizedGaussian(MU - 0.1, SIGMA, 1.0))
 )
 print(f"product over 512 coordinates, {len(C)} directions: equal within 1e-4: {agree}; for μ - 0.1: {other}")
 assert agree and not other
@@ -806,14 +806,14 @@ assert agree and not other
 
 
 # %%
-def ks_to_gaussian(law, C, knots=160):
+def ks_to_gaussian(dist, C, knots=160):
     """KS distances between N(0, 1) and the standardised shadows in the directions C, (N, d) -> (N,)."""
-    d, mean, deviation = C.shape[1], law.mean, law.stddev
+    d, mean, deviation = C.shape[1], dist.mean, dist.stddev
     end = min(40.0, 7.99 / C.abs().max().item())
     tau = (torch.arange(knots) + 0.5) * end / knots  # (K,), midpoints
     zero = -mean * C.sum(1, keepdim=True) / deviation  # where the standardised shadow has its atom, (N, 1)
-    atom = (1 - law.prob_active) ** d
-    phi = projected_characteristic_function(law, C, tau / deviation) * torch.exp(1j * tau * zero)  # (N, K)
+    atom = (1 - dist.prob_active) ** d
+    phi = projected_characteristic_function(dist, C, tau / deviation) * torch.exp(1j * tau * zero)  # (N, K)
     phi = phi - atom * torch.exp(1j * tau * zero)
 
     grid = torch.linspace(-5, 5, 501)
@@ -827,18 +827,18 @@ def ks_to_gaussian(law, C, knots=160):
 
 
 # %%
-def ks_of_draws(law, C, n, generator):
+def ks_of_draws(dist, C, n, generator):
     """The same from n draws."""
-    x = sample_rgg((n, C.shape[1]), p=law.p.item(), mu=law.loc.item(), generator=generator)
-    shadows = (x - law.mean) @ C.T / law.stddev
+    x = sample_rgg((n, C.shape[1]), p=dist.p.item(), mu=dist.loc.item(), generator=generator)
+    shadows = (x - dist.mean) @ C.T / dist.stddev
     return torch.tensor([stats.kstest(shadow.numpy(), "norm").statistic for shadow in shadows.T])
 
 
 generator = torch.Generator().manual_seed(7)
 for p, mu, d, n in ((2.0, -2.0, 32, 100_000), (1.0, -2.0, 128, 50_000), (1.0, 0.0, 512, 20_000)):
-    law = RectifiedGeneralizedGaussian(mu, unit_variance_scale(p), p)
+    dist = RectifiedGeneralizedGaussian(mu, unit_variance_scale(p), p)
     C = random_directions(4, d, generator=generator)
-    inverted, drawn = ks_to_gaussian(law, C).mean(), ks_of_draws(law, C, n, generator).mean()
+    inverted, drawn = ks_to_gaussian(dist, C).mean(), ks_of_draws(dist, C, n, generator).mean()
     floor = stats.kstwobign.mean() / math.sqrt(n)  # Kolmogorov's limit for large n
     print(f"p = {p:g}, μ = {mu:2g}, d = {d:3}: by inversion {inverted:.3f}, from draws {drawn:.3f}, noise {floor:.3f}")
     assert abs(inverted - drawn) < 2 * floor + 0.03 * drawn
@@ -874,9 +874,9 @@ directions_in = {d: random_directions(10, d, generator=generator) for d in dims}
 distance, counts = {}, {}
 for p in (1.0, 2.0):
     for mu in mus:
-        law = RectifiedGeneralizedGaussian(mu, unit_variance_scale(p), p)
-        distance[p, mu] = np.array([ks_to_gaussian(law, C).mean().item() for C in directions_in.values()])
-        counts[p, mu] = law.prob_active.item() * np.array(dims)
+        dist = RectifiedGeneralizedGaussian(mu, unit_variance_scale(p), p)
+        distance[p, mu] = np.array([ks_to_gaussian(dist, C).mean().item() for C in directions_in.values()])
+        counts[p, mu] = dist.prob_active.item() * np.array(dims)
         print(f"p = {p:g}, μ = {mu:2g}:  " + ",  ".join(f"d = {d}: {v:.3f}" for d, v in zip(dims, distance[p, mu])))
     table = np.stack([distance[p, mu] for mu in mus])  # (μ, d)
     assert (np.diff(table, axis=1) < 0).all() and (np.diff(table, axis=0) > 0).all()
@@ -960,13 +960,13 @@ show(
 # %%
 def make_batches(mu, B, d, generator):
     """A batch of the target and, to compare with it, another one and one of each impostor: (B, d) in float32."""
-    law = RectifiedGeneralizedGaussian(mu, SIGMA, 1.0)
+    dist = RectifiedGeneralizedGaussian(mu, SIGMA, 1.0)
     options = {"generator": generator, "dtype": torch.float32}
     target, again = (sample_rgg((B, d), p=1.0, mu=mu, **options) for _ in range(2))
-    gaussian = law.mean.float() + law.stddev.float() * torch.randn(B, d, **options)
-    assert torch.isclose(law.mean, law.prob_active * SIGMA)
-    assert torch.isclose(law.variance + law.mean**2, 2 * law.prob_active * SIGMA**2)
-    two_values = 2 * SIGMA * (torch.rand(B, d, **options) < law.prob_active.float() / 2)
+    gaussian = dist.mean.float() + dist.stddev.float() * torch.randn(B, d, **options)
+    assert torch.isclose(dist.mean, dist.prob_active * SIGMA)
+    assert torch.isclose(dist.variance + dist.mean**2, 2 * dist.prob_active * SIGMA**2)
+    two_values = 2 * SIGMA * (torch.rand(B, d, **options) < dist.prob_active.float() / 2)
     return target, (again, gaussian, two_values.float())
 
 

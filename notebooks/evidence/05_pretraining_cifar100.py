@@ -51,6 +51,7 @@ import statistics
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy
 import torch
 from scipy import stats
 
@@ -164,12 +165,15 @@ same = torch.allclose(
     GeneralizedGaussian(0.0, unit_variance_scale(2.0), 2.0).log_prob(value),
     torch.distributions.Normal(0, 1).log_prob(value),
 )
-print(f"GN_2 with unit variance is the normal law: {same}")
+print(f"GN_2 with unit variance is the normal distribution: {same}")
 dense = [shapes[name]["final"]["nonzero_fraction"] for name in list(family.values())[2:]]
 print(
     f"all train: {all(worth[name] > baseline + 0.1 for name in family.values())}; unrectified, no entry is 0: {dense}"
 )
+z = torch.from_numpy(numpy.load(RESULTS / "shapes" / "lejepa_seed1_z.npz")["z"]).float()  # control: cut at 0
+print(f"control: of LeJEPA's z, cut at zero, {(z.relu() != 0).float().mean():.2f} are not zero")
 assert same and all(worth[name] > baseline + 0.1 for name in family.values()) and min(dense) == 1
+assert (z != 0).all() and 0.4 < (z.relu() != 0).float().mean() < 0.6
 
 # %% [markdown]
 # ### F6
@@ -187,7 +191,7 @@ print_table(shapes, halves)
 both, target_only, relu_only = (shapes[name]["final"]["nonzero_fraction"] for name in halves.values())
 print(f"without the ReLU no entry is zero: {target_only == 1}; ", end="")
 print(f"with the ReLU alone the share is {abs(relu_only - 0.5):.2f} away from one half")
-assert target_only == 1 and abs(relu_only - 0.5) > 2 * abs(both - 0.5)
+assert target_only == 1 > max(relu_only, both) and abs(relu_only - 0.5) > 2 * abs(both - 0.5)
 
 # %% [markdown]
 # ## One number sets the share
@@ -544,7 +548,9 @@ for label, arm in arms.items():
 # - **Quantiles: fewer coordinates are dead, and the encoder is worse.** At equal sparsity half as many are dead, and the
 #   probe is three points lower. So coordinates that take part did not make better features here.
 # - **The one-sample loss,** with its matched weight: more are dead than with RDMReg; the encoder is not seen to differ.
-# - **8192 directions** leave half as many dead as 256. The encoder is the same: what it could gain is below .03.
+# - **8192 directions** leave half as many dead as 256. The encoder is not seen to differ; by the interval it gains less than
+#   .03. They were compared as they are, and 8192 leave more features on. Beside the control with as many on (μ = −1.62), dead
+#   are .21 against .29, and the probe is .59 against .63: not in the plan, looked at afterwards.
 # - **Two moments in place of the whole distribution.** VICReg's variance and covariance terms match means of squares and
 #   products only. Without rectification they give as good an encoder as RDMReg. With it the ten seeds do not decide. They do
 #   not ask for a share of zeros.

@@ -236,7 +236,7 @@ check("01.5", elastic_net)
 #
 # With the cone measure's draws $\mathbf{u}$, the evidence gives the ratio $\rho = d\,\text{surface}/d\,\text{cone}$ as
 # $\lVert\mathbf{g}\rVert_2$ divided by its mean. The distance is $\frac12\,\mathbb{E}_\text{cone}|\rho - 1|$. In the
-# plane, `total_variation(p)` is the exact value. For the open part ask of $\sum_i |u_i|^{2p-2}$: does the distribution
+# plane, `total_variation(p)` is the exact value. For the open part ask of $\sum_i |u_i|^{2p-2}$: does the law
 # of large numbers apply to it? When does a single $|t|^{2p-2}$, with $t \sim \mathcal{GN}_p$, have a mean?
 #
 # </details>

@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # 04 · RDMReg: pulling features onto the target: exercises
+# # 04 · RDMReg: exercises
 #
 # Six exercises, from five minutes to an open question. Fill in the cell with the dots, run it, then run the line below
 # it: `check` says whether your answer is right, or else what is wrong with it. It looks at what your function does, not

@@ -15,7 +15,7 @@
 # ---
 
 # %% [markdown]
-# # 04 · RDMReg: pulling features onto the target: solutions
+# # 04 · RDMReg: solutions
 #
 # Worked solutions of [the exercises](../exercises/04_rdmreg.ipynb): the answer, its explanation, and the check.
 
