@@ -46,13 +46,18 @@ def draw_views(
         crop_min_scale: the smallest share of an image's area that a crop covers.
         interpolation: how a crop is stretched, bilinear or bicubic.
         brightness, contrast, saturation, hue: strengths of the colour jitter, as torchvision's ColorJitter takes them:
-            the first three change by a factor from 1 - strength to 1 + strength, hue by up to so many turns of the
-            colour circle.
+            the first three change by a factor from 1 - strength (at least 0) to 1 + strength, hue by up to so many
+            turns of the colour circle.
         color_jitter_prob, grayscale_prob, solarize_prob: probability that a view's colours are jittered, that it then
             becomes grey, and that its values from one half on are inverted.
+
+    Raises:
+        ValueError: as `two_views`, and for another interpolation.
     """
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be uint8 of shape (B, 3, H, W), got {images.dtype} {tuple(images.shape)}")
+    if interpolation not in ("bilinear", "bicubic"):
+        raise ValueError(f"interpolation must be 'bilinear' or 'bicubic', got {interpolation!r}")
     options = {"generator": generator, "dtype": torch.float32, "device": images.device}
     draws = torch.rand(count, len(images), 2 * CROP_TRIES + 10, **options)
     crop, flip, jitter = draws.split([2 * CROP_TRIES + 2, 1, 7], dim=-1)
@@ -157,7 +162,7 @@ def jitter_colors(pixels, draws, seats, strengths=(0.4, 0.4, 0.4, 0.1)):
     x = pixels.new_zeros(len(seats), *pixels.shape[1:]).index_copy_(0, taken, pixels)
     draws = draws.new_zeros(len(seats), 7).index_copy_(0, taken, draws)[..., None, None, None]
     kinds = draws[:, 4:].argsort(dim=1)  # of the first, second and third blend of each image
-    brightness, contrast, saturation = (_between(draws[:, :3], 1 - s, 1 + s) for s in strengths[:3])
+    brightness, contrast, saturation = (_between(draws[:, :3], max(0, 1 - s), 1 + s) for s in strengths[:3])
     factors = torch.where(kinds == 0, brightness, torch.where(kinds == 1, contrast, saturation))
     for k in range(4):
         group = slice(k * quarter, (k + 1) * quarter)

@@ -331,10 +331,11 @@ def _damage(archive):
 def load_folder(root):
     """Images of one's own: ``root/train/<class>/*`` and ``root/test/<class>/*``, cropped to a square and made 32×32.
 
-    Images of 8 bits a channel, rotated upright by their EXIF record, white where they are transparent; of several
-    pages, the first; colour profiles are not applied. The formats are those of torchvision's ImageFolder, by the ends
-    of the names. Hidden files, what systems leave in folders (``Thumbs.db``) and other kinds of files are left out. A
-    UserWarning says how many, and how many files lie there more than once.
+    Images become 8 bits a channel (grey ones of more are refused), upright by their EXIF record, and white where they
+    are transparent; of several pages, the first is read; colour profiles are not applied. The formats are those of
+    torchvision's ImageFolder, by the ends of the names. Hidden files, what systems leave in folders (``Thumbs.db``),
+    other kinds of files and links to what a class has already are left out. A UserWarning says how many, and how many
+    files lie there more than once.
 
     Raises:
         DataError: if a part is missing or empty, if the classes of the two parts differ, or if an image is unreadable.
@@ -347,7 +348,7 @@ def load_folder(root):
     (train, train_labels), (test, test_labels) = (_read_images(images, files) for images in listed)
     said = []
     if left_out:
-        said.append(f"{len(left_out)} left out (hidden, or no image of a kind that is read): {_few(left_out, root)}")
+        said.append(f"{len(left_out)} left out (hidden, a link back, or no image that is read): {_few(left_out, root)}")
     if doubled := [same for same in files.values() if len(same) > 1]:
         said.append(f"{len(doubled)} of the files lie there more than once: {_few(doubled[0], root)}")
     if said:
@@ -366,16 +367,23 @@ def _list_images(root, part, left_out):
     from torchvision.datasets.folder import IMG_EXTENSIONS
 
     def refuse(error):  # os.walk would pass over a folder that it may not read
-        holds = f"; {root} holds {_few(sorted(root.iterdir()), root, 8) or 'nothing'}" if root.is_dir() else ""
+        seen = os.access(root, os.R_OK) and root.is_dir()
+        holds = f"; {root} holds {_few(sorted(root.iterdir()), root, 8) or 'nothing'}" if seen else ""
         raise DataError(f"{root / part} must hold one folder of images per class: {error}{holds}") from error
 
-    images = {}
+    images, walked = {}, set()
     for folder, folders, names in os.walk(root / part, onerror=refuse, followlinks=True):
         folder, inside = Path(folder), Path(folder).relative_to(root / part).parts
+        place = inside[:1], folder.resolve()
+        # a link to a folder that it lies in, or that its class has already, leads round and round
+        if place in walked or folder.parent.resolve().is_relative_to(place[1]):
+            left_out.append(folder)
+            folders.clear()
+            continue
+        walked.add(place)
         kept = [name for name in sorted(folders) if not name.startswith(".") and name not in LITTER]
         left_out += [folder / name for name in sorted(folders) if name not in kept]
-        # a link to a folder that it lies in leads round and round
-        folders[:] = [name for name in kept if not folder.resolve().is_relative_to((folder / name).resolve())]
+        folders[:] = kept
         # macOS has "é" as two characters, other systems as one
         paths = images.setdefault(unicodedata.normalize("NFC", inside[0]), []) if inside else []
         for name in sorted(names):

@@ -31,14 +31,14 @@ class _Family(Distribution):
 
     def __init__(self, loc, scale, p, validate_args=None):
         self.loc, self.scale, self.p = arguments.broadcast(loc=loc, scale=scale, p=p)
-        self._given = self.p, p if isinstance(p, numbers.Real) else None
+        self._p_given = self.p, float(p) if isinstance(p, numbers.Real) else None
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
         new = self._get_checked_instance(_Family, _instance)  # refuses a subclass whose __init__ might do more
         new.loc, new.scale, new.p = (v.expand(batch_shape) for v in (self.loc, self.scale, self.p))
         super(_Family, new).__init__(torch.Size(batch_shape), validate_args=False)
-        new._validate_args, new._given = self._validate_args, (new.p, self._number())
+        new._validate_args, new._p_given = self._validate_args, (new.p, self._number())
         return new
 
     def sample(self, sample_shape=(), *, generator=None):
@@ -54,7 +54,7 @@ class _Family(Distribution):
 
     def _number(self):
         """p, where it was given as a number and is still the same: some p are drawn fast, if known without a look."""
-        p, number = self._given
+        p, number = self._p_given  # the tensor as it was made, and the number that it was made of
         if number is None or p is not self.p:
             return None
         changed = arguments.violated(p == number) if p.device.type == "cpu" else arguments.version(p)
@@ -125,6 +125,7 @@ class _Family(Distribution):
     def _evaluate(self, function, value, name="value", allowed=None):
         value, _ = arguments.broadcast(**{name: value, "loc": self.loc})
         allowed = allowed or self.support
+        # Waits for the device, as torch's own distributions do when they check a value.
         if self._validate_args and arguments.violated(allowed.check(value).cpu()):
             raise ValueError(f"{name} must satisfy {allowed}, got {value}")
         return function(value.double()).to(value.dtype)
@@ -363,7 +364,7 @@ def sample_rgg(shape, p=1.0, mu=0.0, sigma=None, *, device=None, dtype=None, gen
         raise ValueError(f"shape must be a tuple of integers >= 0, got {shape!r}")
     dtype = arguments.check_dtype(dtype)
     sigma = unit_variance_scale(p) if sigma is None else sigma
-    loc = torch.full((), mu, device=device, dtype=torch.promote_types(dtype, torch.float32))
+    loc = torch.full((), float(mu), device=device, dtype=torch.promote_types(dtype, torch.float32))
     dist = RectifiedGeneralizedGaussian(loc, sigma, p, validate_args=False)
     return dist.sample(tuple(shape), generator=generator).to(dtype)
 

@@ -4,10 +4,11 @@ import contextlib
 import numbers
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
-from .model import modes_kept
-from .numerics.arguments import check_counts, check_finite, check_tensors
+from .model import changed
+from .numerics.arguments import check_counts, check_finite, check_tensors, without_autocast
 
 PROBE_L2 = 1e-3  # weight of ½‖W‖² beside the mean cross-entropy
 
@@ -24,18 +25,18 @@ def extract_features(model, data, images, batch_size=500):
         batch_size: how many images go through the network at a time.
 
     Returns:
-        What the model returns, for all images, float32: for a `RectifiedLpJEPA` (encoder features (N, width of the
-        backbone's output), projector output (N, dim)).
+        What the model returns, for all images, float32 (where its weights are of another type, that one): for a
+        `RectifiedLpJEPA` (encoder features (N, width of the backbone's output), projector output (N, dim)).
 
     Example:
         >>> data = make_shapes(40, 20)
         >>> extract_features(lambda x: x.mean(dim=(2, 3)), data, data.test_images).shape  # the mean colour as features
         torch.Size([20, 3])
     """
-    parts, no_tf32 = [], torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # cuDNN's default for float32
-    with modes_kept(model) as modules, no_tf32:
-        for module in modules:
-            module.training = False
+    parts, cudnn = [], torch.backends.cudnn
+    evaluating = [(module, "training", False) for module in (model.modules() if isinstance(model, nn.Module) else ())]
+    exact = [(part, "fp32_precision", "ieee") for part in (cudnn.conv, cudnn.rnn)]  # cuDNN's default is TF32
+    with changed(*evaluating, *exact, (cudnn, "benchmark", False)), without_autocast(images):
         for batch in images.split(batch_size):
             parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))
     if isinstance(parts[0], torch.Tensor):
@@ -51,7 +52,7 @@ def set_batchnorm_statistics(model, data, batch_size=500):
     """
     parts = -(-len(data.train_images) // batch_size)  # of equal size: each counts alike, and none is a single image
     batches = (data.normalize(images) for images in data.train_images.tensor_split(parts))
-    with modes_kept(model):
+    with changed(*((module, "training", module.training) for module in model.modules())):
         torch.optim.swa_utils.update_bn(batches, model)
 
 
@@ -113,6 +114,7 @@ def knn_accuracy(train_x, train_y, test_x=None, test_y=None, k=20, temperature=0
     return correct / len(test_x)
 
 
+@torch.inference_mode(False)  # L-BFGS needs gradients, of copies where the tensors come from inference mode
 def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations=2000):
     """Test accuracy of multinomial logistic regression on frozen features (a linear probe).
 
@@ -127,7 +129,7 @@ def probe_accuracy(train_x, train_y, test_x, test_y, l2=PROBE_L2, max_iterations
         1.0
     """
     train_y, test_y = _check(train_x, train_y, test_x, test_y)
-    train_x, test_x = train_x.detach().float(), test_x.detach().float()
+    train_x, test_x, train_y = train_x.detach().float(), test_x.detach().float(), train_y.clone()
     with few_threads(train_x.numel() < 4_000_000):
         mean, std = train_x.mean(dim=0), train_x.std(dim=0)
         scale = torch.where(std > 0, 1 / std, 0)  # a coordinate that never changes says nothing

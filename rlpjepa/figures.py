@@ -117,8 +117,9 @@ def plot_values(panel, z, color, top):
     """
     from matplotlib.colors import LinearSegmentedColormap
 
+    size = z.detach().where(z != 0, float("nan")).abs()
     colors = LinearSegmentedColormap.from_list("", ["#dddddd", color, "black"])
-    return panel.imshow(z.where(z != 0, float("nan")).abs(), cmap=colors, vmin=0, vmax=top, interpolation="nearest")
+    return panel.imshow(size, cmap=colors, vmin=0, vmax=top, interpolation="nearest")
 
 
 def plot_method(image, views, z, y):
@@ -192,45 +193,30 @@ def plot_training(result):
     with style():
         figure = Figure(figsize=(11, 3.2))
         loss, sparsity, accuracy = figure.subplots(1, 3)
-        terms = {
-            "total": ([e["loss"] for e in epochs], COLORS["measurement"], "-"),
-            "invariance × weight": (
-                [config["invariance_weight"] * e["invariance"] for e in epochs], "#CC79A7", "--",
-            ),
-            "regularizer × weight": (
-                [config["regularizer_weight"] * e["regularizer"] for e in epochs], "#56B4E9", "-.",
-            ),
-        }  # fmt: skip
-        if config.get("coordinate_weight"):
-            values = [config["coordinate_weight"] * e["coordinate"] for e in epochs]
-            terms["coordinate loss × weight"] = (values, COLORS["muted"], ":")
-        for label, (values, color, line) in terms.items():
-            loss.plot(number, values, line, color=color, label=label, marker=".")
+        loss.plot(number, [e["loss"] for e in epochs], ".-", color=COLORS["measurement"], label="total")
+        looks = zip(("#CC79A7", "#56B4E9", COLORS["muted"]), (".--", ".-.", ".:"))
+        for term, (color, line) in zip(("invariance", "regularizer", "coordinate loss"), looks):
+            name = term.split()[0]
+            if weight := config.get(f"{name}_weight"):
+                loss.plot(number, [weight * e[name] for e in epochs], line, color=color, label=f"{term} × weight")
         loss.set(xlabel="epoch", ylabel="loss (mean over the epoch)", title="The terms of the objective", ylim=0)
-        loss.legend()
-        sparsity.plot(
-            number, [e["nonzero_fraction"] for e in epochs], marker=".", color=COLORS["measurement"], label="measured"
-        )
-        if final["expected_nonzero_fraction"] is not None:
-            sparsity.axhline(
-                final["expected_nonzero_fraction"], color=COLORS["theory"], linestyle="--", label="closed form (Eq. 11)"
-            )
+        measured, expected = [e["nonzero_fraction"] for e in epochs], final["expected_nonzero_fraction"]
+        sparsity.plot(number, measured, ".-", color=COLORS["measurement"], label="measured")
+        if expected is not None:
+            sparsity.axhline(expected, color=COLORS["theory"], linestyle="--", label="closed form (Eq. 11)")
         sparsity.set(xlabel="epoch", ylabel="non-zero fraction of z", title="How sparse the projector is", ylim=0)
-        sparsity.legend()
         names = ["encoder_knn", "encoder_probe", "projector_knn", "projector_probe"]
-        bars = accuracy.bar(
-            ["encoder\nkNN", "encoder\nprobe", "projector\nkNN", "projector\nprobe"],
-            [final[name] for name in names],
-            color=[COLORS["rectified"]] * 2 + [COLORS["muted"]] * 2,
-        )
+        labels = [name.replace("_", "\n").replace("knn", "kNN") for name in names]
+        colors = [COLORS["rectified"]] * 2 + [COLORS["muted"]] * 2
+        bars = accuracy.bar(labels, [final[name] for name in names], color=colors)
         accuracy.bar_label(bars, fmt="{:.3f}", padding=2)
         accuracy.tick_params(axis="x", labelsize=9)
         accuracy.set(ylabel="test accuracy", title="What the features are worth")
         accuracy.margins(y=0.15)
         for panel in (loss, sparsity):
+            panel.legend()
             panel.xaxis.get_major_locator().set_params(integer=True)
-        if len(number) == 1:
-            for panel in (loss, sparsity):
+            if len(number) == 1:
                 panel.set_xticks(number)
     return figure
 

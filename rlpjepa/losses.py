@@ -62,8 +62,9 @@ def rdmreg_loss(z, target, num_projections=256, *, directions=None, generator=No
     Eq. 15 sums the two views' losses, this takes their mean: the weight 125 belongs to the mean.
 
     Computed in float32 (float64 for float64 input) even under autocast: the difference between a feature and the target
-    of the same rank is small beside both, and half precision would round it away. The gradient reaches z alone, and
-    can be taken once. Directions are processed in blocks, so that memory does not grow with their number.
+    of the same rank is small beside both, and half precision would round it away. The gradient reaches z alone. For
+    reduction "mean" it can be taken once, and directions are processed in blocks, so that memory does not grow with
+    their number.
 
     Args:
         z: (B, D) features, or (V, B, D) for V views, which share the directions and the sorted target.

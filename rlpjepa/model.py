@@ -26,8 +26,8 @@ class RectifiedLpJEPA(nn.Module):
         channels: widths of a ResNet's four stages, as timm has it; None means timm's own, (64, 128, 256, 512).
 
     Shapes: images (B, 3, H, W) -> (features (B, width of the backbone's output), z (B, dim)). The width is found with
-    one 3×32×32 image, in evaluation mode; where a network of timm takes larger ones alone, timm says it. Images are
-    brought to the dtype of the weights.
+    one 3×32×32 image, in evaluation mode; where a network of timm takes larger ones alone, timm says it. The projector
+    is made in the dtype of the backbone's weights and on their device; images are brought to that dtype.
 
     Raises:
         ValueError: for an unknown backbone, one that does not map an image to (1, width), ``cifar_stem`` on a network
@@ -47,6 +47,7 @@ class RectifiedLpJEPA(nn.Module):
         super().__init__()
         self.backbone = create_backbone(backbone, cifar_stem, stem_stride, channels)
         self.projector = create_projector(find_width(self.backbone), dim, rectify)
+        self.projector.to(first_weight(self.backbone))  # dtype and device
 
     def forward(self, x):
         features = self.backbone(x.to(self.projector[0].weight.dtype))
@@ -56,10 +57,10 @@ class RectifiedLpJEPA(nn.Module):
 @torch.no_grad()
 def find_width(backbone):
     """How many features a network makes of an image. ValueError if it does not return (images, width)."""
-    weight = next(backbone.parameters(), torch.empty(0))
+    weight = first_weight(backbone)
     try:
-        with modes_kept(backbone):
-            features = backbone.eval()(torch.zeros(1, 3, 32, 32, dtype=weight.dtype, device=weight.device))
+        with changed(*((module, "training", False) for module in backbone.modules())):
+            features = backbone(torch.zeros(1, 3, 32, 32, dtype=weight.dtype, device=weight.device))
     except Exception as error:  # whatever a stranger's code raises
         # Some backbones end in a wider layer than the last feature map has channels: timm calls that head_hidden_size.
         if width := getattr(backbone, "head_hidden_size", None) or getattr(backbone, "num_features", None):
@@ -71,15 +72,22 @@ def find_width(backbone):
     return features.shape[1]
 
 
+def first_weight(backbone):
+    """It tells dtype and device of a network; of one without weights, torch's defaults."""
+    return next(backbone.parameters(), torch.empty(0))
+
+
 @contextlib.contextmanager
-def modes_kept(model):
-    """The model's modules (none for a function); afterwards each is in training or evaluation mode as before."""
-    modes = {module: module.training for module in model.modules()} if isinstance(model, nn.Module) else {}
+def changed(*settings):
+    """Of each (owner, name, value) the owner's attribute has that value inside, and afterwards what it had before."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in settings]
     try:
-        yield modes
+        for setting in settings:
+            setattr(*setting)
+        yield
     finally:
-        for module, mode in modes.items():
-            module.training = mode
+        for setting in before:
+            setattr(*setting)
 
 
 def create_backbone(name, cifar_stem=False, stem_stride=1, channels=None):

@@ -92,8 +92,8 @@ def projected_marginal(distribution, direction, y):
         y: floating-point tensor of any shape.
 
     Returns:
-        `ProjectedMarginal` in float64; the convolution of the interior is done by quadrature, to about 1e-8 (1e-6
-        where p is near 0.1).
+        `ProjectedMarginal` in float64; the convolution of the interior is done by quadrature, to about 1e-8 (where p is
+        near 0.1, to between 1e-6 and 1e-4).
 
     Raises:
         ValueError: if an argument is not of that kind, or not finite.

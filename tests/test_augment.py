@@ -47,7 +47,8 @@ def jitter_by_torchvision(image, draws, hue_first, strengths=MINIMAL):
             image = tv.adjust_hue(image, strengths[3] * (2 * draws[3] - 1))
         if k < 3:
             kind = sorted(range(3), key=lambda j: draws[4 + j])[k]
-            image = BLENDS[kind](image, 1 + strengths[kind] * (2 * draws[k] - 1))
+            least = max(0, 1 - strengths[kind])  # as torchvision's ColorJitter has it
+            image = BLENDS[kind](image, least + (1 + strengths[kind] - least) * draws[k])
     return image
 
 
@@ -56,7 +57,7 @@ def quarter(seat, n):
     return seat // math.ceil(n / 4)
 
 
-@pytest.mark.parametrize(("n", "strengths"), [(1, MINIMAL), (6, MINIMAL), (12, MINIMAL), (12, (0.3, 0.9, 0.1, 0.5))])
+@pytest.mark.parametrize(("n", "strengths"), [(1, MINIMAL), (6, MINIMAL), (12, MINIMAL), (12, (0.3, 1.8, 0.1, 0.5))])
 def test_color_jitter_equals_torchvisions(n, strengths, pixels, generator):
     for _ in range(4):
         draws, seats = torch.rand(n, 7, generator=generator), torch.randperm(-(-n // 4) * 4, generator=generator)
@@ -160,6 +161,11 @@ def test_views_are_torchvisions_operations_by_numbers_from_the_generator(count, 
         x = tv.horizontal_flip(x) if draws[v, i, 22] < 0.5 else x
         different = ~torch.isclose(views[v, i], x, rtol=0, atol=3e-5)
         assert different.sum() <= 3 * solarized[v, i]  # a value that is one half up to rounding may be inverted or not
+
+
+def test_another_interpolation_is_refused(small_data):
+    with pytest.raises(ValueError, match="interpolation must be 'bilinear' or 'bicubic', got 'Bilinear'"):
+        small_data.views(torch.arange(4), interpolation="Bilinear")
 
 
 def test_same_generator_same_views_and_the_global_one_untouched():

@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import scipy.special
@@ -23,7 +24,7 @@ BAD = {
     "backbone": [18],
     "cifar_stem": [1],
     "stem_stride": [0, 3, 2],  # 2 without the stem
-    "channels": [16, (16, 32), (16, 32, 64, 0), (16.0, 32, 64, 128), "16"],
+    "channels": [16, (16, 32), (16, 32, 64, 0), (16.0, 32, 64, 128), "16", ()],
     "dim": [0, 2.5, True],
     "p": [0.0, -1.0, math.nan, math.inf, "1"],
     "mu": [math.nan, math.inf, None],
@@ -54,7 +55,7 @@ BAD = {
     "momentum": [-0.1, 1.1],
     "trust_coeff": [0.0],
     "online_probe_lr": [-0.01],
-    "seed": [-1, 1.5, 2**63],
+    "seed": [-1, 1.5, 2**63, 10**400],
     "device": ["gpu"],
     "cuda_graph": [1, "yes"],
     "checkpoint_seconds": [-1.0],
@@ -66,6 +67,10 @@ def test_bad_values_name_the_field(field):
     for value in BAD[field]:
         with pytest.raises(ValueError, match=f"^{field} must be .*, got {re.escape(repr(value))}$"):
             PretrainConfig(**{field: value})
+
+
+def test_folder_of_the_data_may_be_a_path():
+    assert PretrainConfig(data_dir=Path("some") / "folder") == PretrainConfig(data_dir=str(Path("some") / "folder"))
 
 
 def test_channels_from_a_file_and_from_the_command_line(capsys, tmp_path):

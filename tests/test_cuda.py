@@ -210,6 +210,19 @@ def test_cuda_run_from_start_to_result(on_cuda, tmp_path):
     assert next(model.parameters()).is_cuda and not torch.backends.cudnn.benchmark
 
 
+def test_cuda_is_left_alone_by_a_run_on_the_cpu(tmp_path, tiny):
+    script = f"""
+        import torch
+        from rlpjepa.pretrain import PretrainConfig, pretrain
+        torch.manual_seed(12345)
+        pretrain(PretrainConfig(**{dataclasses.asdict(tiny)!r}), "run", progress=False)
+        assert not torch.cuda.is_initialized() and torch.cuda.initial_seed() == 12345
+    """
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    subprocess.run(command, check=True, cwd=tmp_path, timeout=300, env=environment)
+
+
 def test_cuda_without_fast_bfloat16_computes_in_float32(monkeypatch, small_data):
     as_on_a_t4(monkeypatch)
     seen, device = [], torch.device("cuda")

@@ -2,6 +2,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import http.server
+import os
 import pickle
 import tarfile
 import threading
@@ -334,7 +335,16 @@ def test_a_file_that_lies_there_twice_is_named(folder):
 def test_folder_that_links_to_itself_is_read_once(folder):
     (folder / "train" / "left" / "again").symlink_to(folder / "train" / "left", target_is_directory=True)
     (folder / "train" / "left" / "all").symlink_to(folder, target_is_directory=True)
-    assert len(load_data("folder", folder).train_images) == 6
+    with pytest.warns(UserWarning, match="2 left out .*a link back.*: train/left/again, train/left/all"):
+        assert len(load_data("folder", folder).train_images) == 6
+
+
+def test_classes_that_link_to_each_other_have_each_image_once(folder):
+    for one, other in (("left", "right"), ("right", "left")):
+        (folder / "train" / one / "more").symlink_to(folder / "train" / other, target_is_directory=True)
+    with pytest.warns(UserWarning, match="2 left out .*6 of the files lie there more than once"):
+        labels = load_data("folder", folder).train_labels
+    assert labels.tolist() == [0] * 6 + [1] * 6
 
 
 def test_one_class_in_the_spelling_of_two_systems(folder):
@@ -362,6 +372,17 @@ def test_folder_elsewhere_says_what_lies_there(folder):
         path.rename(path.with_suffix(".gif"))
     with pytest.raises(DataError, match="test must hold one folder .* without: left"):
         load_data("folder", folder)
+
+
+def test_folder_that_may_not_be_read(folder):
+    folder.chmod(0)
+    if os.access(folder, os.R_OK):
+        pytest.skip("this user may read everything")
+    try:
+        with pytest.raises(DataError, match="train must hold one folder of images per class: .*Permission denied"):
+            load_data("folder", folder)
+    finally:
+        folder.chmod(0o700)
 
 
 def test_channel_without_contrast_is_only_centred(folder):

@@ -9,6 +9,7 @@ import functools
 import math
 import subprocess
 import sys
+from fractions import Fraction
 
 import hypothesis.strategies as st
 import mpmath as mp
@@ -268,6 +269,16 @@ def test_variance_is_one_at_the_scales():
         for mu, sigma in zip(mus, sigmas, strict=True):
             variance = sigma**2 * reference_moments(RectifiedGeneralizedGaussian, p, mu / sigma)[2]
             assert abs(variance - 1) < 1e-10
+
+
+def test_any_real_number_is_a_number():
+    half, one = Fraction(1, 2), Fraction(1)
+    assert unit_variance_scale(half) == unit_variance_scale(0.5)
+    draws = [
+        (sample_rgg((5,), p, p, one, generator=generator), GeneralizedGaussian(one, p, p).sample(generator=generator))
+        for p in (half, 0.5) for generator in [torch.Generator().manual_seed(0)]
+    ]  # fmt: skip
+    assert torch.equal(draws[0][0], draws[1][0]) and draws[0][1] == draws[1][1]
 
 
 @pytest.mark.parametrize("p", P)

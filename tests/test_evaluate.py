@@ -18,6 +18,7 @@ from rlpjepa import (
 )
 from rlpjepa.data import ImageData
 from rlpjepa.evaluate import PROBE_L2, few_threads, set_batchnorm_statistics
+from rlpjepa.model import changed
 
 
 @pytest.fixture
@@ -191,6 +192,32 @@ def test_features_of_any_function_and_of_one_tensor(small_data):
     features = extract_features(network, small_data, images)
     torch.testing.assert_close(features, small_data.normalize(images).flatten(1))  # nothing dropped
     assert network.training and network[1].training
+
+
+@pytest.mark.parametrize("precision", ["ieee", "tf32"])
+def test_features_are_exact_whatever_the_caller_set_and_that_stays(small_data, precision):
+    cudnn, seen = torch.backends.cudnn, []
+    settings = [(cudnn, "benchmark", True), (cudnn, "deterministic", True), (cudnn.conv, "fp32_precision", precision)]
+    conv = torch.nn.Conv2d(3, 4, 3)
+
+    def network(x):
+        seen.append([getattr(owner, name) for owner, name, _ in settings])
+        return conv(x).mean(dim=(2, 3))
+
+    expected = extract_features(network, small_data, small_data.test_images)
+    with changed(*settings), torch.autocast("cpu", torch.bfloat16):
+        features = extract_features(network, small_data, small_data.test_images)
+        assert [getattr(owner, name) for owner, name, _ in settings] == [value for *_, value in settings]
+    assert features.dtype == torch.float32 and torch.equal(features, expected)
+    assert seen == [[False, cudnn.deterministic, "ieee"], [False, True, "ieee"]]
+
+
+def test_evaluate_in_inference_mode(small_data):
+    model = RectifiedLpJEPA("test_byobnet", dim=8)
+    expected = evaluate(model, small_data)
+    with torch.inference_mode():
+        copied = dataclasses.replace(small_data, train_labels=small_data.train_labels.clone())
+        assert evaluate(model, copied) == expected
 
 
 def test_batchnorm_statistics_are_those_of_the_batches(small_data):

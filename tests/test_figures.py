@@ -8,7 +8,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from rlpjepa.figures import plot_features, plot_sparsity, plot_tradeoff, plot_training, show_live
+from rlpjepa.figures import plot_features, plot_method, plot_sparsity, plot_tradeoff, plot_training, show_live
 
 from .series import load_script
 
@@ -53,6 +53,14 @@ def test_rows_of_the_sheet(counts, rows, wanted):
 def test_sheet_of_a_collapsed_network_is_empty():
     figure = plot_features(torch.zeros(50, 4), torch.zeros(50, 3, 4, 4, dtype=torch.uint8))
     assert not any(panel.images or panel.texts for panel in figure.axes)
+
+
+def test_method_is_drawn_of_features_as_a_network_gives_them():
+    z = torch.rand(2, 7, 12, requires_grad=True) - 0.5
+    figure = plot_method(
+        torch.zeros(3, 32, 32, dtype=torch.uint8), torch.rand(2, 3, 32, 32), z.relu(), torch.rand(7, 12)
+    )
+    assert len(figure.axes[0].child_axes) == 3  # two tables of features and one of samples
 
 
 def test_sheet_of_few_images():

@@ -636,6 +636,9 @@ def test_coordinate_remembers_the_quantiles(cloud):
         made.setdefault(size, characteristic._memory[law]["_quantiles", size])
     assert len(characteristic._memory[law]) == 2
     assert all(characteristic._memory[law]["_quantiles", size] is made[size] for size in (8, 9))
+    for size in range(2, 40):
+        coordinate_loss(cloud[0][:size], law)
+    assert len(characteristic._memory[law]) <= 16  # not those of ever more batch sizes
 
 
 # --------------------------------------------------------------------------------------------- invariance and the whole

@@ -128,6 +128,12 @@ def test_module_of_ones_own_stays_as_it_was_but_for_the_projector_above_it():
     assert own[0].weight.grad is not None
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_projector_takes_the_dtype_of_a_module_of_ones_own(dtype):
+    model = RectifiedLpJEPA(pooled(nn.Flatten()).to(dtype), dim=4)
+    assert [output.dtype for output in model(torch.rand(5, 3, 32, 32))] == [dtype, dtype]
+
+
 def test_network_of_timm_for_larger_images_keeps_its_size():
     vit = timm.create_model("test_vit", num_classes=0)
     features, z = RectifiedLpJEPA(vit, dim=4).eval()(torch.zeros(2, 3, 160, 160))

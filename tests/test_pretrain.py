@@ -705,6 +705,17 @@ def test_run_is_float32_after_a_float64_default(tmp_path, tiny, float64_by_defau
     assert result["epochs"][0]["loss"] > 0
 
 
+def test_run_is_float32_after_a_bfloat16_default(tmp_path, tiny):
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        run = train_run(dataclasses.replace(tiny, epochs=1), tmp_path)
+        run.data = dataclasses.replace(run.data, test_images=torch.zeros(1800, 3, 1, 1, dtype=torch.uint8))
+        assert run.sample().tolist() == list(range(1800))  # whole numbers from 256 on are not all bfloat16
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {weight.dtype for weight in run.model.parameters()} == {run.metrics.dtype} == {torch.float32}
+
+
 def test_folder_that_was_there_before_stays(tmp_path, tiny):
     (tmp_path / "notes").write_text("mine", encoding="utf-8")
     with pytest.raises(ValueError, match="backbone"):

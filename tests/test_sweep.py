@@ -14,7 +14,7 @@ import torch
 from rlpjepa.pretrain import PretrainConfig, RunError
 from rlpjepa.pretrain.__main__ import main
 from rlpjepa.pretrain.storage import load_checkpoint, open_run_dir, save_checkpoint
-from rlpjepa.pretrain.sweeps import Workers, read_sweep, run_sweep
+from rlpjepa.pretrain.sweeps import at_work, read_sweep, run_sweep
 
 from .harness import interrupt_at_first_checkpoint, log_of, same, train_run, untimed
 
@@ -81,6 +81,8 @@ def test_file_without_defaults(tmp_path):
         (b"[good]\n['../one']\n", r"run \.\./one: the name of a run .*letters, digits"),
         (b"[good]\n['a b']\n", "run a b: the name of a run"),
         (b"[good]\n['']\n", "run : the name of a run"),
+        (b"[good]\n['..']\n", r"run \.\.: the name of a run"),
+        (b"[good]\n['.worker-0']\n", "run .worker-0: the name of a run"),
         (b"epochs = 3\n", "run epochs: a run is a table of options"),
         (b"[defaults]\n", "names no runs$"),
     ],
@@ -211,8 +213,8 @@ def test_run_in_the_hands_of_another_process_is_left_to_it(plan, tmp_path, capsy
 WORKER = """
 import sys, time
 from pathlib import Path
-from rlpjepa.pretrain.sweeps import Workers
-with Workers(Path(sys.argv[1])):
+from rlpjepa.pretrain.sweeps import at_work
+with at_work(Path(sys.argv[1])):
     print("at work", flush=True)
     time.sleep(120)
 """
@@ -223,11 +225,11 @@ def test_workers_are_counted_while_they_live_and_share_the_cores(plan, tmp_path)
     with subprocess.Popen([sys.executable, "-c", WORKER, root], stdout=subprocess.PIPE, text=True) as other:
         try:
             assert other.stdout.readline() == "at work\n"
-            with Workers(root) as workers:
-                assert [workers.count(), workers.count()] == [2, 2]
-                with Workers(root) as third:
-                    assert third.count() == workers.count() == 3
-                assert workers.count() == 2
+            with at_work(root) as workers:
+                assert [workers(), workers()] == [2, 2]
+                with at_work(root) as third:
+                    assert third() == workers() == 3
+                assert workers() == 2
             # A network that is not small computes on the threads that are there, and its result tells how many.
             file = plan("[wide]\ndim = 700\nepochs = 0\n")
             torch.set_num_threads(2)
@@ -237,5 +239,5 @@ def test_workers_are_counted_while_they_live_and_share_the_cores(plan, tmp_path)
             torch.set_num_threads(1)
             other.kill()
         other.wait(timeout=20)
-    with Workers(root) as workers:
-        assert workers.count() == 1
+    with at_work(root) as workers:
+        assert workers() == 1

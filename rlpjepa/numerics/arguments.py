@@ -54,7 +54,7 @@ def broadcast(**named):
     tensors = [value for value in named.values() if isinstance(value, torch.Tensor)] or [torch.empty(())]
     dtype = functools.reduce(torch.promote_types, [tensor.dtype for tensor in tensors])
     values = [
-        value.to(dtype) if isinstance(value, torch.Tensor) else tensors[0].new_full((), value, dtype=dtype)
+        value.to(dtype) if isinstance(value, torch.Tensor) else tensors[0].new_full((), float(value), dtype=dtype)
         for value in named.values()
     ]
     try:
@@ -68,7 +68,7 @@ def in_float64(function, **named):
     """function of float64 tensors: numbers give a float, tensors a tensor of their dtype."""
     if not any(isinstance(value, torch.Tensor) for value in named.values()):
         check_numbers(**named)
-        return function(*(torch.tensor(v, dtype=torch.float64, device="cpu") for v in named.values())).item()
+        return function(*(torch.tensor(float(v), dtype=torch.float64, device="cpu") for v in named.values())).item()
     values = broadcast(**named)
     for name, value in zip(named, values, strict=True):
         if violated(_ALLOWED[name].check(value)):

@@ -1,7 +1,8 @@
 """What decides a run: `PretrainConfig`."""
 
 import dataclasses
-import math
+import os
+import sys
 import types
 import typing
 
@@ -84,8 +85,9 @@ class PretrainConfig:
     checkpoint_seconds: float = _option(60.0, "least time between two checkpoints; one is always written at the end")
 
     def __post_init__(self):
-        if isinstance(self.channels, list):  # as files have it
-            object.__setattr__(self, "channels", tuple(self.channels))
+        for name, given, kind in (("channels", list, tuple), ("data_dir", os.PathLike, str)):  # lists: as files have it
+            if isinstance(getattr(self, name), given):
+                object.__setattr__(self, name, kind(getattr(self, name)))
 
         def require(name, holds, allowed):
             if not holds:
@@ -96,7 +98,7 @@ class PretrainConfig:
             good = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
             require(field.name, good, " or ".join("None" if k is type(None) else k.__name__ for k in kinds))
             if isinstance(value, (int, float)):
-                require(field.name, math.isfinite(value), "finite")
+                require(field.name, abs(value) <= sys.float_info.max, "finite")
         require("dataset", self.dataset in DATASETS, f"one of {', '.join(DATASETS)}")
         require("regularizer", self.regularizer in REGULARIZERS, f"one of {', '.join(REGULARIZERS)}")
         require("interpolation", self.interpolation in ("bilinear", "bicubic"), "bilinear or bicubic")
@@ -105,7 +107,7 @@ class PretrainConfig:
         require("device", self.device in ("auto", "cpu", "cuda", "mps"), "auto, cpu, cuda or mps")
         require("stem_stride", self.stem_stride in (1, 2), "1 or 2")
         require("stem_stride", self.stem_stride == 1 or self.cifar_stem, "1 without cifar_stem")
-        widths = self.channels or (1,) * 4
+        widths = (1,) * 4 if self.channels is None else self.channels
         good = len(widths) == 4 and all(type(width) is int and width >= 1 for width in widths)
         require("channels", good, "four positive integers")
         require("p", SHAPE.check(self.p), f"in {SHAPE}")
@@ -152,7 +154,7 @@ class PretrainConfig:
             model.load_state_dict(weights)
         return model
 
-    def aim(self):
+    def compared_with(self):
         """The distribution that the loss compares each coordinate of z with, in float64; None if it compares none."""
         if self.coordinate_weight or (self.regularizer in ("rdmreg", "rgg_cf") and self.regularizer_weight):
             return self.target(dtype=torch.float64)
@@ -161,8 +163,8 @@ class PretrainConfig:
 
     def expected_nonzero_fraction(self):
         """Eq. 11's closed form for the target, per coordinate; None where no term of the loss has a rectified one."""
-        aim = self.aim()
-        return aim.prob_active.item() if isinstance(aim, RectifiedGeneralizedGaussian) else None
+        target = self.compared_with()
+        return target.prob_active.item() if isinstance(target, RectifiedGeneralizedGaussian) else None
 
 
 def types_of(field):
@@ -174,7 +176,7 @@ def types_of(field):
 
 def differences(options, config):
     """The options (a dict, as in a checkpoint or a result) that differ from a configuration and change results."""
-    free = {"data_dir", "device", "cuda_graph", "checkpoint_seconds"}  # these do not change what is computed
+    free = {"data_dir", "device", "cuda_graph", "checkpoint_seconds"}  # these do not make it another configuration
     known = {field.name: field.default for field in dataclasses.fields(PretrainConfig)}
     there, here = ({k: list(v) if isinstance(v, tuple) else v for k, v in options.items()}
                    for options in (known | options, dataclasses.asdict(config)))  # fmt: skip

@@ -23,7 +23,7 @@ def describe_features(z, config):
     edges = torch.arange(0, dim + width + 1, width, device="cpu")
     images = torch.bincount(counts.cpu() // width, minlength=len(edges) - 1)
     return {
-        "histogram": _histogram(z[active].cpu().double(), z.numel(), config.aim()),
+        "histogram": _histogram(z[active].cpu().double(), z.numel(), config.compared_with()),
         "active_share": [round(share, 4) for share in active.float().mean(dim=0).tolist()],
         "nonzero_counts": {"edges": edges.tolist(), "images": images.tolist()},
         "effective_rank": round(effective_rank(z), 3),

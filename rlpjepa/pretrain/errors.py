@@ -1,4 +1,4 @@
-"""What can go wrong in a run, in words that say what to do: errors become a `RunError` here, and nowhere else."""
+"""What can go wrong in a run, in words that say what to do."""
 
 import contextlib
 
@@ -42,6 +42,15 @@ def explained(config, device, run=None):
         if config.cuda_graph and "captur" in str(error):  # what CUDA and torch say of a graph that cannot be recorded
             raise RunError(f"the step fails as a CUDA graph ({error}): try without cuda_graph") from error
         raise
+
+
+@contextlib.contextmanager
+def writing(what):
+    """Raise an OSError inside as `RunError`: ``what`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{what} cannot be written: {error}") from error
 
 
 def is_out_of_memory(error):

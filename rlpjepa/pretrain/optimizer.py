@@ -8,10 +8,24 @@ WARMUP_START_LR = 3e-5  # solo-learn's
 
 
 def create_optimizer(model, config, device):
-    """AdamW or LARS. The learning rate is a tensor, which a step sets on the device from the number of the step."""
+    """AdamW, or LARS as in solo-learn: SGD with momentum, where a matrix's size limits its steps (You et al., 2017).
+
+    With clipping (LARC), a matrix w with gradient g moves along (g + decay · w) · ratio, where ratio is
+    min(trust_coeff · ‖w‖ / (‖g‖ + decay · ‖w‖) / lr, 1). Biases and the weights of norms, which have one dimension,
+    take plain steps without weight decay.
+
+    The learning rate is a tensor, which a step sets on the device from the number of the step.
+    """
     lr = torch.tensor(config.lr, dtype=torch.float32, device=device)
     if config.optimizer == "lars":
-        return LARS(model.parameters(), lr, config.momentum, config.weight_decay, config.trust_coeff)
+        from timm.optim import Lars
+
+        matrices, vectors = ([w for w in model.parameters() if (w.dim() > 1) == big] for big in (True, False))
+        groups = [{"params": matrices, "weight_decay": config.weight_decay, "always_adapt": True}, {"params": vectors}]
+        optimizer = Lars(groups, 0.0, config.momentum, trust_coeff=config.trust_coeff, trust_clip=True, foreach=True)
+        for group in optimizer.param_groups:
+            group["lr"] = lr  # not above: Lars looks at the number it is given, which would wait for the device
+        return optimizer
     fast = {"fused": device.type != "mps", "capturable": device.type == "cuda"}
     return torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=config.weight_decay, **fast)
 
@@ -35,51 +49,3 @@ def learning_rate(config, step, total_steps):
         rate = config.lr * (1 + torch.cos(math.pi * (step - warmup).float() / max(1, total_steps - warmup))) / 2
     rising = WARMUP_START_LR + (config.lr - WARMUP_START_LR) * step.float() / max(1, warmup - 1)
     return torch.where(step < warmup, rising, rate)
-
-
-class LARS(torch.optim.Optimizer):
-    """SGD with momentum, where the step of each weight matrix is limited by the matrix's own size (You et al., 2017).
-
-    A matrix w with gradient g moves along (g + decay · w) · ratio. With clipping (LARC), as in solo-learn, this is
-    ratio = min(trust_coeff · ‖w‖ / (‖g‖ + decay · ‖w‖) / lr, 1), or 1 where a norm is zero. Biases and the weights of
-    norms, which have one dimension, take plain steps without weight decay.
-
-    Args:
-        params: the weights.
-        lr: learning rate, a number or a tensor on the weights' device.
-        momentum, weight_decay, trust_coeff: as `timm.optim.Lars` has them.
-
-    Example:
-        >>> layer = torch.nn.Linear(3, 2)
-        >>> optimizer = LARS(layer.parameters(), lr=0.1, trust_coeff=0.02)
-        >>> layer(torch.ones(1, 3)).sum().backward()
-        >>> optimizer.step()
-    """
-
-    def __init__(self, params, lr, momentum=0.9, weight_decay=0.0, trust_coeff=0.001):
-        options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust_coeff": trust_coeff}
-        super().__init__(params, options)
-
-    @torch.no_grad()
-    def step(self):
-        """Move the weights along their gradients."""
-        for group in self.param_groups:
-            weights = [weight for weight in group["params"] if weight.grad is not None]
-            for weight in weights:
-                if weight not in self.state:
-                    self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-            moves = [self.state[weight]["momentum_buffer"] for weight in weights]
-            torch._foreach_mul_(moves, group["momentum"])
-            torch._foreach_add_(moves, self._directions(weights, group))
-            torch._foreach_sub_(weights, torch._foreach_mul(moves, group["lr"]))
-
-    def _directions(self, weights, group):
-        """Gradients; those of matrices with weight decay and ratio."""
-        matrices = [weight for weight in weights if weight.dim() > 1]
-        grads = [weight.grad for weight in matrices]
-        size, slope = (torch.stack(torch._foreach_norm(x)) for x in (matrices, grads))  # (number of matrices,)
-        ratio = group["trust_coeff"] * size / (slope + group["weight_decay"] * size + 1e-8) / group["lr"]
-        ratio = torch.where((size > 0) & (slope > 0), ratio.clamp(max=1), 1)
-        grads = torch._foreach_add(grads, matrices, alpha=group["weight_decay"])
-        scaled = iter(torch._foreach_mul(grads, list(ratio.unbind())))
-        return [next(scaled) if weight.dim() > 1 else weight.grad for weight in weights]

@@ -20,6 +20,7 @@ from ..evaluate import (
     l0_fraction,
     set_batchnorm_statistics,
 )
+from ..model import changed
 from ..projections import random_directions
 from ..train import has_fast_bfloat16, train_step
 from . import parallel, provenance, storage
@@ -74,9 +75,11 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
         is_new = not run_dir.exists()
         if parallel.rank() == 0:
             lock = storage.open_run_dir(run_dir, resume)
-        # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back.
-        with explained(config, device), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(config.seed)
+        # What the libraries draw globally (weights, dropout) follows the seed too; the caller's own state comes back
+        # (but for MPS's). A run on the CPU leaves CUDA alone.
+        forked = range(torch.cuda.device_count() if device.type == "cuda" else 0)
+        with explained(config, device), torch.random.fork_rng(forked):
+            seed_globally(config.seed, device)
             try:
                 run = Run(config, run_dir, device)
                 if resume:
@@ -108,7 +111,7 @@ class Run:
 
     def __init__(self, config, run_dir, device=None):
         self.config, self.run_dir = config, Path(run_dir)
-        self.started = self.saved_at = time.perf_counter()
+        self.began_at = self.saved_at = time.perf_counter()
         self.device = device or choose_device(config.device)
         check_fit(config, self.device)
         self.data = load_data(config.dataset, config.data_dir).to(self.device)
@@ -125,7 +128,7 @@ class Run:
         # Each rank has a generator of its own, from which an epoch's order, views, directions and targets are drawn.
         # Rank 0's is that of a run without ranks.
         if parallel.rank():
-            torch.manual_seed(config.seed + parallel.rank())  # the same weights; from here on, draws of its own
+            seed_globally(config.seed + parallel.rank(), self.device)  # the same weights, then draws of its own
         self.generator = torch.Generator(self.device).manual_seed(config.seed + 1_000_003 * parallel.rank())
         self.optimizer = create_optimizer(self.model, config, self.device)
         self.objective = create_objective(config, config.target(self.device), self.generator)
@@ -138,7 +141,7 @@ class Run:
         log_every = LOG_EVERY * (5 if self.device.type == "cuda" else 1)  # a fast device idles while they are read
         self.counter = torch.zeros((), dtype=torch.int64, device=self.device)
         self.order = torch.zeros(count, dtype=torch.int64, device=self.device)
-        self.metrics = torch.zeros(log_every, len(METRICS), device=self.device)
+        self.metrics = torch.zeros(log_every, len(METRICS), dtype=torch.float32, device=self.device)
         self.take_step = StepGraph(self.compute_step, self.generator) if config.cuda_graph else self.compute_step
         self.step, self.saved_step, self.earlier_seconds = 0, None, 0.0
         self.epochs, self.epoch_metrics = [], []
@@ -155,11 +158,9 @@ class Run:
             set_batchnorm_statistics(self.model, self.data)
         self.model.train()
         self.logged_at = time.perf_counter()
-        cudnn = torch.backends.cudnn  # the shapes are fixed; the rest is as the caller has it
-        kept = {"deterministic": cudnn.deterministic, "allow_tf32": cudnn.allow_tf32}
         with (
             explained(self.config, self.device, self),
-            cudnn.flags(enabled=True, benchmark=True, **kept),
+            changed((torch.backends.cudnn, "benchmark", True)),  # the shapes are fixed
             tqdm(total=self.total_steps, initial=self.step, unit="step", disable=hidden) as bar,
         ):
             while self.step < self.total_steps:
@@ -242,7 +243,8 @@ class Run:
     def sample(self):
         """The test images that are looked at: all, or some from the first to the last, since a folder lies by class."""
         count = len(self.data.test_images)
-        return torch.linspace(0, count - 1, min(count, SAMPLE), device=self.device).round().long()
+        places = torch.linspace(0, count - 1, min(count, SAMPLE), dtype=torch.float32, device=self.device)
+        return places.round().long()
 
     def how_to_go_on(self):
         """What to do after an interrupt."""
@@ -283,7 +285,7 @@ class Run:
 
     def seconds(self):
         """Wall-clock seconds of the run so far, interrupted runs counted up to their last checkpoint."""
-        return self.earlier_seconds + time.perf_counter() - self.started
+        return self.earlier_seconds + time.perf_counter() - self.began_at
 
     def is_time_to_save(self):
         """Whether the last checkpoint is old enough, by rank 0's clock."""
@@ -363,6 +365,11 @@ def choose_device(name):
     if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
         raise ValueError(f"device {name!r} is not available on this machine; 'auto' takes what there is")
     return torch.device(name)
+
+
+def seed_globally(seed, device):
+    """Seed torch's global generators: on the CPU that one alone, elsewhere those of all devices."""
+    (torch.default_generator if device.type == "cpu" else torch).manual_seed(seed)
 
 
 def check_fit(config, device):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from .errors import InUseError, RunError
+from .errors import InUseError, RunError, writing
 
 
 def open_run_dir(run_dir, resume):
@@ -23,12 +23,10 @@ def open_run_dir(run_dir, resume):
         InUseError: if another process is writing the folder.
         RunError: if it cannot be written, or holds a run and resume is False.
     """
-    try:
+    with writing(f"the output folder {run_dir}"):
         run_dir.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=run_dir).close()  # where this fails, a lock would seem to be taken
         lock = take_lock(run_dir / ".lock")
-    except OSError as error:
-        raise RunError(f"the output folder {run_dir} cannot be written: {error}") from error
     if lock is None:
         raise InUseError(f"{run_dir} is being written by another run: wait for it, or choose another folder")
     if not resume and (holds_run(run_dir) or (run_dir / "result.json").exists()):
@@ -95,13 +93,12 @@ def write_atomically(path, content):
     """Write a file (bytes or text), which then holds its old content or all of the new."""
     temporary = path.with_name(path.name + ".part")
     try:
-        with open(temporary, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error}") from error
+        with writing(path):
+            with open(temporary, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -121,11 +118,8 @@ def cut_log(path, step):
 
 def append_line(path, line):
     """Add a line to a text file."""
-    try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error}") from error
+    with writing(path), open(path, "a", encoding="utf-8") as file:
+        file.write(line + "\n")
 
 
 def write_result(path, result):

@@ -1,5 +1,6 @@
 """Many runs from one file, of which each is done once, by one process or by several side by side."""
 
+import contextlib
 import itertools
 import re
 import sys
@@ -12,7 +13,7 @@ import torch
 from ..data import DataError
 from ..evaluate import few_threads
 from .config import PretrainConfig, differences
-from .errors import InUseError, RunError
+from .errors import InUseError, RunError, writing
 from .run import pretrain
 from .storage import holds_run, read_result, take_lock, write_result
 
@@ -33,8 +34,8 @@ def read_sweep(file, options=None):
     defaults, runs = tables.pop("defaults", {}), {}
     for name, table in tables.items():
         try:
-            if not re.fullmatch(r"[\w.+-]+", name):
-                raise ValueError("the name of a run is that of its files: letters, digits and _ . + - only")
+            if not re.fullmatch(r"\w[\w.+-]*", name):
+                raise ValueError("the name of a run is that of its files: letters, digits and _, then . + - too")
             if not isinstance(table, dict):
                 raise ValueError("a run is a table of options")
             runs[name] = PretrainConfig(**defaults | table | (options or {}))
@@ -62,12 +63,12 @@ def run_sweep(file, options=None):
     for name, path in done.items():
         if path.exists() and (differing := differences(read_result(path)["config"], runs[name])):
             raise RunError(f"{path} belongs to another configuration: {differing}")
-    with Workers(root) as workers, few_threads(False):  # which gives back the threads at the end
+    with at_work(root) as count_workers, few_threads(False):  # which gives back the threads at the end
         for name, config in runs.items():
             if done[name].exists():
                 continue
             print(name, flush=True)
-            torch.set_num_threads(max(1, cores // workers.count()))
+            torch.set_num_threads(max(1, cores // count_workers()))
             try:
                 result, _ = pretrain(config, root / name, resume=holds_run(root / name))
                 write_result(done[name], result)
@@ -83,30 +84,27 @@ def run_sweep(file, options=None):
     return failed
 
 
-class Workers:
-    """The processes that are at work on a sweep: each holds the lock of one numbered file."""
+@contextlib.contextmanager
+def at_work(root):
+    """Each process that is at work on a sweep holds the lock of one numbered file.
 
-    def __init__(self, root):
-        self.root = root
+    Inside there is a function that tells how many they are, this one included.
+    """
+    with writing(f"the folder of the runs, {root},"):
+        root.mkdir(parents=True, exist_ok=True)
+        places = (root / f".worker-{number}" for number in itertools.count())
+        own = next(filter(None, map(take_lock, places)))
 
-    def __enter__(self):
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            places = (self.root / f".worker-{number}" for number in itertools.count())
-            self.lock = next(filter(None, map(take_lock, places)))
-        except OSError as error:
-            raise RunError(f"the folder of the runs, {self.root}, cannot be written: {error}") from error
-        return self
-
-    def __exit__(self, *_):
-        self.lock.release()
-
-    def count(self):
-        """How many they are, this one included."""
-        others = [take_lock(path) for path in self.root.glob(".worker-*") if path != Path(self.lock.lock_file)]
+    def count():
+        others = [take_lock(path) for path in root.glob(".worker-*") if path != Path(own.lock_file)]
         for lock in filter(None, others):
             lock.release()
         return 1 + others.count(None)
+
+    try:
+        yield count
+    finally:
+        own.release()
 
 
 def report(result):
