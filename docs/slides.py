@@ -35,7 +35,8 @@ def slide_show(path):
         reveal_url_prefix="assets/reveal",
         reveal_theme="white",
     )
-    return exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(path.parent), "name": path.stem}})[0]
+    resources = {"metadata": {"path": str(path.parent), "name": path.stem}}
+    return exporter.from_notebook_node(notebook, resources=resources)[0]
 
 
 def main(arguments=None):

@@ -36,6 +36,13 @@ def two_views(images, *, generator=None):
     return draw_views(images, 2, generator)
 
 
+def check_images(images):
+    """ValueError unless they are a uint8 tensor of shape (B, 3, H, W)."""
+    got = f"{images.dtype} {tuple(images.shape)}" if hasattr(images, "shape") else type(images).__name__
+    if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8 or images.shape[1:-2] != (3,):
+        raise ValueError(f"images must be a uint8 tensor of shape (B, 3, H, W), got {got}")
+
+
 def draw_views(
     images, count, generator=None, *, crop_min_scale=0.08, interpolation="bilinear", brightness=0.4, contrast=0.4,
     saturation=0.4, hue=0.1, color_jitter_prob=1.0, grayscale_prob=0.0, solarize_prob=0.0,
@@ -54,8 +61,7 @@ def draw_views(
     Raises:
         ValueError: as `two_views`, and for another interpolation.
     """
-    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
-        raise ValueError(f"images must be uint8 of shape (B, 3, H, W), got {images.dtype} {tuple(images.shape)}")
+    check_images(images)
     if interpolation not in ("bilinear", "bicubic"):
         raise ValueError(f"interpolation must be 'bilinear' or 'bicubic', got {interpolation!r}")
     options = {"generator": generator, "dtype": torch.float32, "device": images.device}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from .augment import draw_views
+from .augment import check_images, draw_views
 from .numerics.arguments import check_counts
 
 DATASETS = ("shapes", "cifar100", "folder")
@@ -90,6 +90,7 @@ class ImageData:
 
 def unlabelled(images):
     """Images of one's own to train on, uint8 (N, 3, H, W), as `ImageData` with no test images and one class."""
+    check_images(images)
     labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     return ImageData(images, labels, images[:0], labels[:0], ("unlabelled",), *_channel_statistics(images), {})
 

@@ -148,7 +148,7 @@ class GeneralizedGaussian(_Family):
 
     Args:
         loc, scale, p: numbers or floating-point tensors that broadcast to batch_shape; finite, scale positive, and p
-            between 0.08 and 20 (there the numerics hold).
+            between 0.08 and 20 (there the numerics hold; icdf below 0.1 to 1e-6 in probability).
 
     Raises:
         ValueError: on integer tensors and shapes that do not broadcast; under validate_args also on parameters, values

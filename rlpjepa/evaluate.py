@@ -207,11 +207,16 @@ def evaluate(model, data):
         nonzero_fraction and dead_fraction (of the projector's output on the test images). For a model that returns one
         tensor: knn, probe and nonzero_fraction.
 
+    Raises:
+        ValueError: if there are no test images.
+
     Example:
         >>> result = evaluate(lambda x: x.mean(dim=(2, 3)), make_shapes(40, 20))  # the mean colour as features
         >>> sorted(result)
         ['knn', 'nonzero_fraction', 'probe']
     """
+    if not len(data.test_images):
+        raise ValueError("data has no test images to evaluate on")
     train, test = (extract_features(model, data, images) for images in (data.train_images, data.test_images))
     return judge(train, test, data)
 

@@ -26,6 +26,9 @@ def train_step(model, views, objective, optimizer):
     Returns:
         What the objective returned, without gradients.
 
+    Raises:
+        TypeError: if the objective returns no dict.
+
     Example:
         >>> model, views = RectifiedLpJEPA("pixels", dim=8), make_shapes(20, 20).views(torch.arange(10))
         >>> terms = lambda z, model: objective(z, rdmreg_loss(z, sample_rgg(z.shape[1:], mu=-1.0)))
@@ -41,6 +44,8 @@ def train_step(model, views, objective, optimizer):
 
     # 2. Objective: views of one image agree, and all features together follow the target (the post's Eq. 14-15).
     parts = objective(z, model)
+    if not isinstance(parts, dict):
+        raise TypeError(f"objective must return a dict with 'loss' among its parts, got {type(parts).__name__}")
 
     # 3. Gradients, and one step of the optimizer along them.
     optimizer.zero_grad()
@@ -64,7 +69,7 @@ def train(model, data, objective, optimizer, *, steps, batch_size=256, generator
         dict of tensors (steps,): the course of each part of the objective.
 
     Raises:
-        ValueError: if there are fewer images than batch_size.
+        ValueError: if there are fewer images than batch_size, or if images are of another kind.
 
     Example:
         >>> model = RectifiedLpJEPA("pixels", dim=8)

@@ -241,8 +241,9 @@ EDGES = {
          "images must be uint8, or floating point in .0, 1., got torch.int64"),
     ],
     "two_views": [
-        (r.two_views, (torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 8, 8).byte(), torch.zeros(3, 8, 8).byte()),
-         r"images must be uint8 of shape \(B, 3, H, W\)"),
+        (r.two_views, (torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 8, 8).byte(), torch.zeros(3, 8, 8).byte(),
+                       np.zeros((2, 3, 8, 8), np.uint8), [1]),
+         r"images must be a uint8 tensor of shape \(B, 3, H, W\)"),
     ],
     **{
         name: [

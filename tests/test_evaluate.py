@@ -16,7 +16,7 @@ from rlpjepa import (
     l0_fraction,
     probe_accuracy,
 )
-from rlpjepa.data import ImageData
+from rlpjepa.data import ImageData, unlabelled
 from rlpjepa.evaluate import PROBE_L2, few_threads, set_batchnorm_statistics
 from rlpjepa.model import changed
 
@@ -234,6 +234,11 @@ def test_batchnorm_statistics_are_those_of_the_batches(small_data):
     assert model.training and not norm.training and norm.momentum == 0.1
     for name, weight in model.named_parameters():
         assert torch.equal(weight, weights[name]) and weight.grad is None
+
+
+def test_evaluate_needs_test_images(small_data):
+    with pytest.raises(ValueError, match="^data has no test images to evaluate on$"):
+        evaluate(lambda x: x.flatten(1), unlabelled(small_data.train_images))
 
 
 def test_few_threads_gives_the_threads_back():

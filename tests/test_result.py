@@ -172,9 +172,10 @@ def test_load_run_refuses_what_is_no_run(tmp_path):
     (tmp_path / "result.json").write_text('{"config": {}, "final": {}}', encoding="utf-8")
     with pytest.raises(RunError, match="weights.pt is damaged"):
         load_run(tmp_path)
-    torch.save({"weight": torch.ones(3)}, tmp_path / "weights.pt")
-    with pytest.raises(RunError, match="holds no weights of this run's network: Error"):
-        load_run(tmp_path)
+    for weights in ({"weight": torch.ones(3)}, {}):
+        torch.save(weights, tmp_path / "weights.pt")
+        with pytest.raises(RunError, match="holds no weights of this run's network: Error"):
+            load_run(tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["cifar100", "shapes"])

@@ -458,8 +458,8 @@ def visit(browser, site, name):
 
 
 CUT = (
-    "return [...document.querySelectorAll('article span.math')].filter(equation => "
-    "equation.firstElementChild.offsetWidth > equation.offsetWidth + 1 && getComputedStyle(equation).overflowX === 'hidden').length"
+    "return [...document.querySelectorAll('article span.math')].filter(equation => equation.firstElementChild"
+    ".offsetWidth > equation.offsetWidth + 1 && getComputedStyle(equation).overflowX === 'hidden').length"
 )
 
 

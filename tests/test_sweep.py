@@ -75,7 +75,7 @@ def test_file_without_defaults(tmp_path):
         (b"\xff\xfe", "^the sweep file .* cannot be read: .*decode"),
         (b"[one\n", "^the sweep file .* cannot be read: .*line"),
         (b"[one]\n[one]\n", "^the sweep file .* cannot be read: "),
-        (b"[good]\n[one]\ncolour = 3\n", "run one: .*'colour'"),
+        (b"[good]\n[one]\ncolour = 3\n", "run one: no such option: colour$"),
         (b"[good]\n[one]\np = 0.0\n", r"run one: p must be in \(0\.08, 20\), got 0\.0$"),
         (b"[good]\n[one]\nepochs = '3'\n", "run one: epochs must be int, got '3'$"),
         (b"[good]\n['../one']\n", r"run \.\./one: the name of a run .*letters, digits"),

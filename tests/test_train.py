@@ -99,6 +99,14 @@ def test_images_of_ones_own_and_a_seed_fix_the_run(small_data):
     assert same(states["images"], states["same"]) and not same(states["images"], states["other seed"])
 
 
+def test_other_images_and_other_objectives_are_refused_by_name(network, small_data):
+    for images in (small_data.train_images[:, 0], small_data.train_images.float(), small_data.train_images.numpy()):
+        with pytest.raises(ValueError, match=r"^images must be a uint8 tensor of shape \(B, 3, H, W\), got "):
+            train(network, images, spread, None, steps=1, batch_size=8)
+    with pytest.raises(TypeError, match="^objective must return a dict with 'loss' among its parts, got Tensor$"):
+        train(network, small_data, lambda z, model: z.mean(), None, steps=1, batch_size=8)
+
+
 def test_no_steps(network, small_data):
     assert train(network, small_data, spread, None, steps=0, batch_size=8) == {}
 

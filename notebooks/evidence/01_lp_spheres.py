@@ -398,7 +398,9 @@ for d in (2, 64, 512, 4096):
         uniform_tests.append(p_value(cosine**2, scipy.stats.beta(1 / 2, (d - 1) / 2)))
         independence_tests.append(p_value_of_independence(r, cosine))
     independence_tests.append(p_value_of_independence(r, u.abs().amax(1)))
-    laplace = torch.distributions.Laplace(0.0, 0.5**0.5).icdf(torch.rand(n, d, dtype=torch.float64, generator=generator))
+    laplace = torch.distributions.Laplace(0.0, 0.5**0.5).icdf(
+        torch.rand(n, d, dtype=torch.float64, generator=generator)
+    )
     wrong = lp_norm(laplace, 2)
     wrong_tests.append(p_value(wrong, scipy.stats.chi(d)))
     wrong_tests.append(p_value((laplace[:, 0] / wrong) ** 2, scipy.stats.beta(1 / 2, (d - 1) / 2)))

@@ -149,7 +149,7 @@ def _solve_excess(t, log_tail, p):
     """Newton's method in z = y for p >= 1 and in z = rise for p < 1.
 
     In that variable the log survival is concave, so that from the second step on the iterates come down to the root
-    from above; eight steps reach float64's precision.
+    from above; eight steps reach float64's precision (at p = 0.08, where it bends most, 1e-6).
     """
     r, mills, goal = p.clamp_max(1.0), log_mills(t, p), log_tail.clamp(-1e12, 0.0)
     # the density falls, so y is at least P * mills; the rise is at most -goal for p >= 1, and at least for p < 1

@@ -150,7 +150,7 @@ class PretrainConfig:
         options = (self.backbone, self.dim, self.rectify, self.cifar_stem, self.stem_stride, self.channels)
         with torch.device("cpu"):  # whatever the program's default device and dtype are
             model = RectifiedLpJEPA(*options).float()
-        if weights:
+        if weights is not None:
             model.load_state_dict(weights)
         return model
 

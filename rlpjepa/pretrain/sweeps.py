@@ -1,6 +1,7 @@
 """Many runs from one file, of which each is done once, by one process or by several side by side."""
 
 import contextlib
+import dataclasses
 import itertools
 import re
 import sys
@@ -38,7 +39,10 @@ def read_sweep(file, options=None):
                 raise ValueError("the name of a run is that of its files: letters, digits and _, then . + - too")
             if not isinstance(table, dict):
                 raise ValueError("a run is a table of options")
-            runs[name] = PretrainConfig(**defaults | table | (options or {}))
+            table = defaults | table | (options or {})
+            if unknown := table.keys() - {field.name for field in dataclasses.fields(PretrainConfig)}:
+                raise ValueError(f"no such option: {', '.join(sorted(unknown))}")
+            runs[name] = PretrainConfig(**table)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{file}, run {name}: {error}") from error
     if not runs:
