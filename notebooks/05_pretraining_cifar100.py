@@ -473,7 +473,7 @@ show(
 )
 
 # %% [markdown]
-# The learned share follows the asked one over two decades, for both $p$. Only where we ask for 1 in 740 ($p = 2$, $\mu = -3$) does the network make less than
+# The learned share follows the asked one over two decades, for both $p$. Only at the sparsest setting ($p = 2$, $\mu = -3$, at the lower left) does the network make less than
 # half of it. But the recipe is fixed here. Other learning rates move the share at one and the same $\mu$ up and down
 # ([chapter 04](04_rdmreg.ipynb), section 9), and a long run can leave it, as we will see. ✓ [F2](evidence/05_pretraining_cifar100.ipynb#F2)
 #
@@ -559,7 +559,7 @@ panel.plot(*equal, "x", color=COLORS["theory"], markersize=9, label="as many non
 panel.set(
     xlabel="share of dead features",
     ylabel="probe accuracy of h",
-    title="Three remedies: none makes a better encoder",
+    title="Three remedies: none is seen to make a better encoder",
 )
 figure.legend(*panel.get_legend_handles_labels(), fontsize=8, loc="outside right center")
 show(

@@ -1701,7 +1701,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
             plot.marks(x, accuracy, ink, look, 2.5, 0.7);
           }
           const X = ({ zeros }) => place(zeros), Y = ({ final }) => final[measure];
-          // a curve where one budget and method has several μ, through the means over seeds; the first of a budget has its name
+          // a curve where one budget and method has several μ, through the means over seeds; the first of a budget has its name at the end
           const named = new Set();
           for (const [, some] of grouped(all.filter(({ id, p }) => p && !isMine(id)), (run) => [run.budget, run.method, run.p])) {
             const seeds = [...grouped(some, ({ mu }) => mu).values()].sort(([a], [b]) => b.mu - a.mu);
@@ -1709,7 +1709,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
             if (seeds.length < 3) continue;
             const [xs, ys] = [mean(X), mean(Y)], { trained, budget } = some[0];
             plot.line(xs, ys, lookOf(some[0])[0], { width: 1.5, alpha: budget === run.budget ? 0.6 : 0.25 });
-            if (!named.has(budget)) plot.words(trained, plot.X(xs[0]), plot.Y(ys[0]) + 8, "soft", { pixels: true, scale: 0.68 });
+            if (!named.has(budget)) plot.words(trained, plot.X(xs.at(-1)) + 9, plot.Y(ys.at(-1)), "soft", { pixels: true, inside: true, scale: 0.68, base: "middle" });
             named.add(budget);
           }
           const near = (other) => other.budget === run.budget || isMine(other.id);
