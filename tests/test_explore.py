@@ -367,16 +367,17 @@ def test_freeze_and_compare(page):
 
 
 def test_points_play_pause_and_stop_by_themselves(page):
-    driver = page("#points&steps=60", prefers_reduced_motion="no-preference")
+    driver = page("#points&steps=2000", prefers_reduced_motion="no-preference")  # time to press, on a busy machine
     assert headline(driver) == ["0.0 %", f"{100 - 100 * share(-1, 1):.1f} %"]
     button(driver, "Step").click()
     assert run(driver, "lab.draw(); return lab.view.result.step") == 1
     button(driver, "Play").click()
     wait_until(lambda: run(driver, "return lab.view.result.step > 5"))
     button(driver, "Pause").click()
-    run(driver, "lab.change({ mu: 0 })")
+    end = 60 + run(driver, "return lab.view.result.step")
+    run(driver, f"lab.change({{ mu: 0, steps: {end} }})")
     button(driver, "Play").click()
-    wait_until(lambda: run(driver, "return lab.view.result.step") == 60)
+    wait_until(lambda: run(driver, "return lab.view.result.step") == end)
     wait_until(lambda: not state(driver, "playing"))
     assert float(headline(driver)[0].split()[0]) > 10 and headline(driver)[1] == "50.0 %"
     button(driver, "Restart").click()
