@@ -409,7 +409,8 @@ show(
 # - **$\lVert\mathbf{x}\rVert_1$ is its convex surrogate.** A convex function has no false minima, so a search cannot get stuck.
 # - **$\lVert\mathbf{x}\rVert_p$ with $p < 1$ is nearer to counting**, but not convex. A search may end in a false minimum. It works
 #   surprisingly well all the same (Chartrand, 2007).
-#
+
+# %% [markdown]
 # How do we minimise such a norm? By least squares, again and again. Write $|x_i|^p = x_i^2 / |x_i|^{2-p}$. If we knew the
 # denominators, this would be plain least squares. So we
 #
@@ -881,7 +882,8 @@ print(f"share that is not zero: {features.count_nonzero() / len(features):.3f}, 
 # corner makes zeros in a minimum and not in a sample, so how does a target get exact zeros, and how many? **Where to go:**
 # [chapter 02](02_rectified_generalized_gaussian.ipynb), and the [evidence](evidence/01_lp_spheres.ipynb) for what this lesson left
 # out, such as the two ways to weigh a piece of a sphere.
-#
+
+# %% [markdown]
 # **Read on.** B. A. Olshausen, D. J. Field, *Emergence of simple-cell receptive field properties by learning a sparse code for
 # natural images*, 1996 · D. Attwell, S. B. Laughlin, *An energy budget for signaling in the grey matter of the brain*, 2001 ·
 # D. D. Lee, H. S. Seung, *Learning the parts of objects by non-negative matrix factorization*, 1999 · X. Glorot, A. Bordes,

@@ -299,7 +299,8 @@ show(
 #    \mathbb{E}\,e^{i t\, \mathbf{c}^\top\mathbf{x}}$, and that is the characteristic function of the shadow along
 #    $\mathbf{c}$, at $t$.
 # 3. So each shadow knows $\varphi_{\mathbf{x}}$ on one line through the origin, and these lines fill the space.
-#
+
+# %% [markdown] tags=["slide"]
 # A longer $\mathbf{c}$ only stretches the shadow, so unit vectors are enough. This is what allows us to replace a distance
 # $\mathcal{L}$ between clouds by its mean over shadows. With $\mathbf{z}, \mathbf{z}'$ the features of two views of an
 # image and $\theta$ the weights of the network, we minimise

@@ -1,5 +1,6 @@
 """The slides: one for every cell that is tagged, no solution among them, nothing from a network."""
 
+import functools
 import json
 import re
 import subprocess
@@ -8,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from .browser import chromium, resize, wait_until
 from .series import LESSONS, NOTEBOOKS, ROOT, all_names
 
 PARTS_OF_EXERCISES = {"exercise", "hint", "stub", "solution", "check"}
@@ -51,3 +53,25 @@ def test_slides(lesson, slides):
         assert name.startswith("data:") or (slides / name).is_file(), name
     words = re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", text).lower()
     assert not [host for host in ("cdn", "unpkg", "jsdelivr") if host in words]
+
+
+LOWEST = """
+Reveal.slide(arguments[0], 0);
+const shown = (e) => e.offsetHeight && getComputedStyle(e).visibility !== "hidden" && !e.closest("mjx-assistive-mml");
+const seen = [...Reveal.getCurrentSlide().querySelectorAll("*")].filter(shown);
+return Math.max(...seen.map((e) => e.getBoundingClientRect().bottom));
+"""
+
+
+def test_every_slide_fits_the_screen(slides):
+    with chromium() as driver:
+        resize(driver, 1280, 720)
+        for lesson in LESSONS:
+            driver.get((slides / f"{lesson}.html").as_uri())
+            wait_until(lambda: driver.execute_script("return window.Reveal?.isReady()"))
+            typeset = "const done = arguments[0]; MathJax.startup.promise.then(() => done(1))"
+            driver.execute_async_script(typeset)
+            driver.execute_script("Reveal.configure({ transition: 'none' })")
+            for slide in range(driver.execute_script("return Reveal.getTotalSlides()")):
+                lowest = functools.partial(driver.execute_script, LOWEST, slide)
+                wait_until(lambda lowest=lowest: lowest() <= 722, message=f"slide {slide + 1} of {lesson} is too high")
