@@ -49,10 +49,11 @@ def price_by_samples(k, d):
 
 def price_by_the_loss(k, d, size=256, repetitions=20, dead=lambda k: k, seed=6, n=64):
     """The loss of the exercise's features itself, with the noise floor of its batch."""
-    draw = functools.partial(torch.randn, size, d, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    draw = functools.partial(torch.randn, size, d, generator=generator)
     alive = torch.arange(d) >= dead(k)
     pairs = [(draw() * alive, draw()) for _ in range(repetitions)]
-    return sum(rdmreg_loss(*pair, n) for pair in pairs) / repetitions
+    return sum(rdmreg_loss(*pair, n, generator=generator) for pair in pairs) / repetitions
 
 
 def price_less_floor(k, d, size=1000):

@@ -22,7 +22,7 @@ CHANGES = {
         "target_weight * rdmreg_loss(z, 0 * target",
     ),  # the target is a point
     "S2": ("torch.special.entr(shares)", "-torch.special.entr(shares)"),
-    "T1": ("scipy.stats.chi(d)", "scipy.stats.chi(d + 1)"),
+    "T1": ("p_value(r, scipy.stats.chi(d))", "p_value(r, scipy.stats.chi(d + 1))"),
     "T2": ("(-2 * r / gaussian_norm)", "(-3 * r / gaussian_norm)"),
     "T3": ("scipy.stats.gamma(d, scale=sigma)", "scipy.stats.gamma(d + 1, scale=sigma)"),
     "T4": ("- moment.log() / p).item()", "- moment.log()).item()"),
@@ -36,7 +36,7 @@ CHANGES = {
     "P1": ("((C @ covariance) * C).sum(1).sqrt()", "((C @ covariance) * C).sum(1)"),
     "S4": ("math.sin(4 * math.radians(degrees))", "math.sin(2 * math.radians(degrees))"),
     "P2": ("np.where(on_axis, zero, zero**2)", "np.where(on_axis, zero, zero)"),
-    "P4": ("C.shape[1], law.mean, law.stddev", "C.shape[1], law.mean, law.scale"),
+    "P4": ("C.shape[1], dist.mean, dist.stddev", "C.shape[1], dist.mean, dist.scale"),
     "P3": ("scale = c.abs().sum().item()", "scale = 1.1 * c.abs().sum().item()"),
     "S5": ("- math.sqrt(2) * torch.exp(-(x**2) / 4)", "- 2 * torch.exp(-(x**2) / 4)"),
     "R1": ("(a.sort(0).values - b.sort(0).values).square()", "(a.sort(0).values - b.sort(0).values).abs()"),
