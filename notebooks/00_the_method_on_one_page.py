@@ -87,16 +87,16 @@ show(
 # Give every image the same features. This is called *collapse*. Loss 2 works against it: the rows of $y$ are not all the same.
 # (If you know SimCLR: loss 1 is its pull of the two views, and loss 2 does the work of its negatives.)
 #
-# Why zeros? A feature that is off for most images can stand for something, and rows of mostly zeros are cheap to keep. That
-# is the hope. What of it we can show is near the end of this page.
+# Why zeros? If a feature is on for few images, it may mean something, such as "has stripes". And a list of mostly zeros
+# takes little room. That is the hope. What of it we can show is near the end of this page.
 #
 # **Afterwards you can** write the method down: a sampler, a loss, a network, a loop. **You need** some PyTorch and no GPU.
 # **It takes** twenty minutes; for one of them the network trains.
 #
 # The name: *Rectified* stands for the ReLU. *Lp* stands for the shape of the distribution: $p = 2$ is the Gaussian bell,
 # and $p = 1$, on this page, the Laplace distribution. *JEPA* is short for joint-embedding predictive architecture:
-# methods that train a network to foretell the features of one view from those of another. Here the forecast is that they
-# are equal.
+# methods that train a network to predict the features of one view from those of another. Here the prediction is simply
+# that they are equal.
 #
 # ## A distribution that we shift and cut is mostly zero
 #
@@ -137,7 +137,7 @@ panels[0].fill_between(x, curve, where=x <= 0, color=COLORS["muted"], alpha=0.5)
 panels[0].set(title="Shift …", xlabel="before the cut", ylabel="density")
 panels[1].annotate("", (0, 0.72), (0, 0), arrowprops={"arrowstyle": "-|>", "lw": 3, "color": COLORS["muted"]})
 panels[1].text(
-    -0.2, 0.5, f"all of the grey area,\n{1 - 0.5 * math.exp(-math.sqrt(2)):.3f}, is now\nexactly zero", ha="right"
+    -0.2, 0.5, f"all of the grey area,\n{1 - 0.5 * math.exp(math.sqrt(2) * mu):.3f}, is now\nexactly zero", ha="right"
 )
 panels[1].set(title="… and cut", xlabel="after the cut", xlim=(-5.2, 3.2), ylim=(0, 0.75))
 show(
@@ -250,13 +250,15 @@ projector = nn.Sequential(
 network = nn.Sequential(encoder, projector)
 
 # %% [markdown]
-# An untrained network has zeros as well: its last layer is as often below zero as above. How many, on the test images,
-# which training never sees?
+# An untrained network has zeros as well: what enters its last ReLU is as often below zero as above. How many, on the test
+# images, which training never sees?
 
 # %%
 # one look at the images, or BatchNorm would not know their scale
+# BatchNorm needs means and variances before it can be used for evaluation
 set_batchnorm_statistics(network, data)
 untrained = extract_features(network, data, data.test_images)  # (2000, D)
+untrained_train = extract_features(network, data, data.train_images)  # (6000, D), for later
 print(f"not zero: {(untrained > 0).float().mean():.2f}")
 
 # %% [markdown]
@@ -314,7 +316,7 @@ for epoch in range(12):
 
 # %% [markdown]
 # That was the whole method ([chapter 05](05_pretraining_cifar100.ipynb) looks at the views, the network and the weights
-# one by one). `# new` marks what the loop for free points did not have. Loss 2 ends at about three times the
+# one by one). `# new` marks the main changes against the loop for free points. Loss 2 ends at about three times the
 # value of a perfect sample, and loss 1 at a third of that of unrelated rows.
 
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer", "nbval-ignore-output"]
@@ -323,15 +325,13 @@ compare(guess, (z > 0).float().mean())
 
 # %% [markdown]
 # Most of the way from one half to .122, and not all of it. In the plane the same loss reached the number of zeros. In many
-# dimensions it hardly sees that number, so other things decide: loss 1, the learning rate, when we stop.
-# [Chapter 04](04_rdmreg.ipynb) takes them apart.
+# dimensions it hardly sees that number, as [chapter 04](04_rdmreg.ipynb) shows. So other things have a say: loss 1, the
+# learning rate, when we stop.
 #
 # ## Different images switch on different features
 
 # %% jupyter={"source_hidden": true} tags=["draw", "nbval-ignore-output", "slide"]
-stored = numpy.load(
-    RESULTS / "shapes" / "lejepa_seed1_z.npz"
-)  # 16 test images of each of four kinds, by a dense method
+stored = numpy.load(RESULTS / "shapes" / "lejepa_seed1_z.npz")  # 16 test images of each of four kinds, by LeJEPA
 dense, chosen = torch.from_numpy(stored["z"]).float(), torch.from_numpy(stored["index"].astype(int))
 figure, panels = plt.subplots(1, 3, figsize=(11, 4.3), sharey=True)
 shown = (("untrained", untrained[chosen]), ("trained", z[chosen]), ("trained, another target: N(0, 1)", dense))
@@ -352,7 +352,7 @@ show(figure, alt="z of 64 images as tables, zeros white. Trained: sparse, with p
 # White is exactly zero. Untrained, the same features tend to be on for every image. Trained, each image switches on its own,
 # about 35 of 200, and images of one kind share some. Nobody told the network the kinds. What we did tell it, by the choice of
 # views, is that colour and place do not matter. On the right is [LeJEPA](https://arxiv.org/abs/2511.08544), with a Gaussian
-# target and no ReLU: no feature is ever zero.
+# target and no ReLU. Its features are *dense*: none is ever zero.
 #
 # And are the values that are not zero spread like the target's, as loss 2 asks?
 
@@ -394,7 +394,7 @@ train_h, train_z = (extract_features(part, data, data.train_images) for part in 
 by_z, by_pattern = vote(train_z, z), vote((train_z > 0).float(), (z > 0).float())
 pixels = [data.normalize(images).flatten(1) for images in (data.train_images, data.test_images)]
 print(f"pixels {vote(*pixels):.2f}")
-print(f"z {by_z:.2f}, h {vote(train_h, h):.2f}")
+print(f"z untrained {vote(untrained_train, untrained):.2f}, trained {by_z:.2f}; h trained {vote(train_h, h):.2f}")
 
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer", "nbval-ignore-output"]
 compare(guess, by_pattern / by_z)
@@ -409,31 +409,33 @@ for arm in ("untrained", "sparse", "dense"):
     h, z, pattern, share = (sum(run[key] for run in runs) / len(runs) for key in ("h", "z", "pattern", "share"))
     # most that an on/off feature can hold
     bits = -share * math.log2(share) - (1 - share) * math.log2(1 - share)
-    print(f"{arm:9}  h {h:.2f}, z {z:.2f}, pattern {pattern:.2f} at {bits:.2f} bits a feature or less")
+    print(f"{arm:9}  h {h:.2f}, z {z:.2f}, pattern {pattern:.2f} at most {bits:.2f} bits a feature")
 
 # %% [markdown]
-# (The votes of one seed and the next differ by a few hundredths, so do not read more into these differences.) The signs of
-# dense features keep as much. So the vote of the pattern is no merit of the zeros. What they bring is a smaller
-# pattern: fewer features on, fewer bits for each. Whether single features can be read better we have not shown.
+# (From seed to seed votes differ by some hundredths, up to a tenth, so do not read more into these differences.) A dense
+# network's signs vote as well, so the vote of the pattern is no merit of the zeros. What zeros bring is size: fewer features
+# on, fewer bits for each. Whether single features can be read better we have not shown.
 #
 # And there is a catch. The encoder's $h$ votes better than $z$, so one keeps $h$ in the end, as in most methods of this family.
 # But $h$ is not sparse.
 #
 # ## Neither loss can be left out
 #
-# Recorded votes by $h$, means of the same three seeds:
+# Recorded votes by $h$, and the share of $z$ that is not zero, means of the same three seeds:
 
 # %%
 arms = {"both losses": "base", "loss 2 alone": "no invariance", "loss 1 alone": "no regularizer"}
 for name, arm in arms.items():
-    votes = [run["final"]["encoder_knn"] for run in recorded("experiments/share")["runs"] if run["arm"] == arm]
-    print(f"{name}: {sum(votes) / len(votes):.2f}")
-untrained_votes = [run["h"] for run in recorded("experiments/patterns")["runs"] if run["arm"] == "untrained"]
-print(f"untrained: {sum(untrained_votes) / len(untrained_votes):.2f}")
+    runs = [run["final"] for run in recorded("experiments/share")["runs"] if run["arm"] == arm]
+    votes, share = (sum(run[key] for run in runs) / 3 for key in ("encoder_knn", "nonzero_fraction"))
+    print(f"{name:12}  votes {votes:.2f}, z not zero {share:.2f}")
+patterns = recorded("experiments/patterns")["runs"]
+before = [run["h"] for run in patterns if run["arm"] == "untrained"]
+print(f"untrained     votes {sum(before) / 3:.2f}")
 
 # %% [markdown]
-# With one loss alone, training leaves *less* than it found. The right distribution says nothing about images, and equal views
-# alone collapse.
+# Loss 1 alone collapses: every feature of $z$ is off for every image. The $h$ in front of it still knows something, but no more
+# than before training. Loss 2 alone leaves *less* than it found: the right distribution says nothing about images.
 #
 # ## One knob sets the share
 #
@@ -448,6 +450,10 @@ def finals(folder, names):
 
 shapes_runs = [(-3, 0), (-2, 0), (-1.62, 0), (-1, 0), (0, 0), (0, 1), (0, 2), (1, 0)]  # μ and seed
 shapes = finals("shapes", [f"rdmreg_p1_mu{mean:g}_seed{seed}" for mean, seed in shapes_runs])
+for run in patterns:  # three more seeds at μ = -1
+    if run["arm"] == "sparse":
+        shapes_runs.append((-1, run["seed"]))
+        shapes.append({"nonzero_fraction": run["share"], "encoder_knn": run["h"], "projector_knn": run["z"]})
 short = finals("cifar100", [f"rdmreg_p1_mu{mean:g}_5epochs_seed0" for mean in (-3, -2, -1, 0, 1)])
 full = finals("cifar100", [f"rdmreg_p1_mu{mean:g}_100epochs_seed0" for mean in (-1, 0)])
 (dense,), (untrained_shapes,) = finals("shapes", ["lejepa_seed0"]), finals("shapes", ["random_seed0"])
@@ -471,7 +477,7 @@ for panel, runs, name, look in (
 zeros = [1 - f["nonzero_fraction"] for f in shapes]
 panels[1].plot(zeros, [f["projector_knn"] for f in shapes], "x", color=COLORS["measurement"], label="votes by z")
 panels[1].plot(0, dense["encoder_knn"], "s", color=COLORS["gaussian"], label="LeJEPA, by h")
-before = [untrained_shapes["encoder_knn"], *untrained_votes]  # four seeds
+before.append(untrained_shapes["encoder_knn"])  # four seeds
 panels[1].axhspan(min(before), max(before), color=COLORS["muted"], alpha=0.3, linewidth=0, label="untrained, by h")
 panels[1].set(title="shapes: how well they vote", ylabel="correct votes", ylim=(0, 0.62))
 untrained_cifar = recorded("cifar100/random_seed0")["final"]["encoder_knn"]
@@ -489,15 +495,16 @@ show(
 )
 
 # %% [markdown]
-# The share follows $\mu$, most of it a little above what we asked. On `shapes` the votes by $h$ stay about level until they
-# fall at the sparsest setting. (At $\mu = 0$ an untrained network has the right share by itself, so we took $-1$. Three seeds
-# there show how far one run can be off.) Two long runs say little about CIFAR-100 yet:
-# [chapter 05](05_pretraining_cifar100.ipynb) shows all there is.
+# The share follows $\mu$, though below zero it is about half as much again as we asked. On `shapes` the votes by $h$ stay about
+# level until they fall at the sparsest setting. Three seeds at $\mu = 0$ and four at $-1$ show how far one run can be off. (At
+# $\mu = 0$ an untrained network has the right share by itself, so we took $-1$.) Two long runs say little about CIFAR-100:
+# [chapter 05](05_pretraining_cifar100.ipynb) has more, and what zeros cost there.
 #
 # ## In three sentences
 #
 # **Shown:** two losses and a ReLU give a network whose features $z$ are mostly exact zeros, one knob says about how many, and
-# images of one kind switch on the same ones. **Open:** what decides the share, and whether sparse features are *better* than
-# dense ones at anything but size. **Where to go:** set `mu = -2.0` above and run the page again; then read
+# images of one kind share some of those that are on. **Open:** why the share ends above the one we ask for, and whether sparse
+# features are *better* than dense ones at anything but size. **Where to go:** set `mu = -2.0` above and run the page again;
+# then read
 # [01](01_lp_spheres.ipynb) for why this distribution, [02](02_rectified_generalized_gaussian.ipynb) for its zeros,
 # [03](03_projected_marginals.ipynb) for what random directions see, and [04](04_rdmreg.ipynb) for the loss and the share.
