@@ -430,7 +430,7 @@ show(figure, alt="RDMReg between two samples of the target falls along nearly st
 # what a sample of the target would get, with the same $B$, $D$ and $\mu$. ✓ [R2](evidence/04_rdmreg.ipynb#R2) (How fast such
 # floors fall is a [theory of its own](https://arxiv.org/abs/1909.07862).)
 #
-# Now 04.3 and 04.4, twenty minutes each: what a dead coordinate costs, and why the floor falls more slowly than
+# Now 04.3 and 04.4, twenty minutes each: what a dead feature costs, and why the floor falls more slowly than
 # $1/B$.
 
 # %% [markdown] tags=["slide"]
@@ -586,8 +586,8 @@ panels[0].set_ylabel("share that is not zero")
 panels[0].legend(loc="upper right", fontsize=9)
 show(
     figure,
-    alt="Paths of the share over 300 steps. In the plane all end near the asked share, clamped ones somewhat "
-    "above. In 512 dimensions clamped points jump far above it, and those with a ReLU go on falling.",
+    alt="Paths of the share over 300 steps. In the plane they end between .10 and .21, where .12 is asked. "
+    "In 512 dimensions clamped points jump far above it, and those with a ReLU go on falling.",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -597,17 +597,16 @@ for name, (_, z) in runs.items():
 print(f"asked                     > 0: {ASKED:.2f}, > .05: {1 - target.cdf(torch.tensor(0.05)):.2f}")
 
 # %% [markdown]
-# In 512 dimensions the shares end between .1 and .7. Three of the four losses are as good as the same (the slow steps have not
-# arrived). Most of what clamping lifts stays tiny, but not
-# all: count what is larger than .05, and there is still twice as much as asked.
+# In 512 dimensions the shares end between .1 and .7. Three of the four losses are all but the same (the slow steps have not
+# arrived). Most of what clamping lifts stays tiny, but not all: count what is larger than .05, and there is still twice as much as asked.
 #
 # Here is a reading that fits. **A ReLU is a door that opens one way.** An entry that is off gets no gradient and stays off.
 # Every step jitters, because its target samples and directions are new, and jitter carries some entries below zero for good.
 # So the share can only fall. Large steps make it fall faster, and it stops when the steps do. **Clamping opens the door both
 # ways.** An entry that was set to zero may be lifted again by the next step. Of the entries at zero a single step pushes
 # about every second one up, and in 512 dimensions little tells a small number from zero. So most of them stay up. In the
-# plane the loss sees more and pushes them back: there the clamped points end near what we asked. (Those with a ReLU do
-# much the same in both.)
+# plane the loss sees more and pushes most of them back: there the clamped points stay at about .2. (Those with a ReLU do much
+# the same in both.)
 # [The evidence](evidence/04_rdmreg.ipynb#A-door-that-opens-one-way) tests this reading. ✓ [R7](evidence/04_rdmreg.ipynb#R7)
 #
 # Is $\mu$ no knob, then? It is. Ask for other shares, and change nothing else:

@@ -25,7 +25,7 @@ def extract_features(model, data, images, batch_size=500):
         batch_size: how many images go through the network at a time.
 
     Returns:
-        What the model returns, for all images, float32 (where its weights are of another type, that one): for a
+        What the model returns, for all images, float32 (where its weights are of another dtype, that one): for a
         `RectifiedLpJEPA` (encoder features (N, width of the backbone's output), projector output (N, dim)).
 
     Example:
@@ -36,6 +36,8 @@ def extract_features(model, data, images, batch_size=500):
     parts, cudnn = [], torch.backends.cudnn
     evaluating = [(module, "training", False) for module in (model.modules() if isinstance(model, nn.Module) else ())]
     exact = [(part, "fp32_precision", "ieee") for part in (cudnn.conv, cudnn.rnn)]  # cuDNN's default is TF32
+    with contextlib.suppress(RuntimeError):  # it cannot be read where the caller has set the two above by themselves
+        exact.insert(0, (cudnn, "allow_tf32", cudnn.allow_tf32 and False))
     with changed(*evaluating, *exact, (cudnn, "benchmark", False)), without_autocast(images):
         for batch in images.split(batch_size):
             parts.append(model(data.normalize(batch).contiguous(memory_format=torch.channels_last)))

@@ -212,6 +212,16 @@ def test_features_are_exact_whatever_the_caller_set_and_that_stays(small_data, p
     assert seen == [[False, cudnn.deterministic, "ieee"], [False, True, "ieee"]]
 
 
+def test_features_of_a_network_that_sets_cudnn_itself(small_data):
+    def network(x):
+        with torch.backends.cudnn.flags(enabled=False):
+            return x.mean(dim=(2, 3))
+
+    before = torch.backends.cudnn.allow_tf32
+    assert extract_features(network, small_data, small_data.test_images).shape == (len(small_data.test_images), 3)
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_evaluate_in_inference_mode(small_data):
     model = RectifiedLpJEPA("test_byobnet", dim=8)
     expected = evaluate(model, small_data)

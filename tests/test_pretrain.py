@@ -474,6 +474,10 @@ def change_device(state):
     state["generators"] = [(torch.zeros(16, dtype=torch.uint8), *everywhere)]  # CUDA's generators have 16 bytes
 
 
+def change_optimizer(state):
+    state["optimizer"]["param_groups"].append(state["optimizer"]["param_groups"][0])
+
+
 def change_ranks(state):
     state["generators"] *= 2
 
@@ -488,6 +492,7 @@ def change_ranks(state):
             "was written on another kind of device than cpu: go on with the --device that the run was begun",
         ),
         (change_ranks, "belongs to a run of 2 processes, these are 1$"),
+        (change_optimizer, r"was written by another version: choose another folder \(loaded state dict"),
     ],
 )
 def test_checkpoint_of_another_run_is_refused(tmp_path, light, whole, change, message):

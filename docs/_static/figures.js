@@ -34,9 +34,9 @@
   const giveRoom = () => {
     for (const equation of document.querySelectorAll("span.math")) {
       equation.classList.remove("wide");
-      equation.classList.toggle("wide", equation.firstElementChild.offsetWidth > equation.offsetWidth + 1); // the theme would cut it
+      equation.classList.toggle("wide", equation.firstElementChild?.offsetWidth > equation.offsetWidth + 1); // the theme would cut it
     }
   };
-  addEventListener("load", () => window.MathJax?.startup.promise.then(giveRoom));
+  addEventListener("load", () => window.MathJax?.startup?.promise.then(giveRoom));
   addEventListener("resize", giveRoom);
 })();

@@ -230,7 +230,7 @@ settings = [(mu, p) for p in (1.0, 2.0) for mu in (-1.0, 0.0, 1.0)]
 z = np.linspace(0.01, 6, 200)
 for mu, p in settings:
     sigma = unit_variance_scale(p)
-    rectified, truncated = (dist(mu, sigma, p) for dist in (RectifiedGeneralizedGaussian, TruncatedGeneralizedGaussian))
+    rectified, truncated = (kind(mu, sigma, p) for kind in (RectifiedGeneralizedGaussian, TruncatedGeneralizedGaussian))
     assert math.isclose(rectified.log_prob(torch.tensor(0.0)).exp(), cdf_gn(-mu / sigma, p), rel_tol=1e-9)
     assert np.allclose(rectified.log_prob(torch.tensor(z)).exp(), gn_density(z, mu, sigma, p), rtol=1e-9, atol=0)
     assert np.allclose(truncated.log_prob(torch.tensor(z)).exp(), truncated_density(z, mu, sigma, p), rtol=1e-9, atol=0)
@@ -514,7 +514,7 @@ for mu, p in ((-1.0, 1.0), (-1.0, 2.0), (1.0, 2.0)):
     print(f"same E|z - mu|^p for p = {p:g}, mu = {mu:2g}: best shape q = {shapes[sweeps[mu, p].argmax()]:g}")
     assert shapes[sweeps[mu, p].argmax()] == p and sweeps[mu, p].max() < 1e-4  # the error of the grid
 
-dist, whole = (dist(-1.0, 1.0, 2.0) for dist in (TruncatedGeneralizedGaussian, RectifiedGeneralizedGaussian))
+dist, whole = (kind(-1.0, 1.0, 2.0) for kind in (TruncatedGeneralizedGaussian, RectifiedGeneralizedGaussian))
 a, value = whole.prob_active.item(), moment(truncated_law(-1.0, 1.0, 2.0), -1.0, 2.0)
 print(f"p = 2, mu = -1:  {'truncated':11} H_1 {dist.entropy():.3f}, RGG with its atom       h {whole.entropy():.3f}")
 for name, family in families.items():

@@ -131,8 +131,9 @@ def draw(shape, generator, mu=MU):
 # ### R1
 #
 # For two samples $\mathbf{a}, \mathbf{b}$ of $B$ numbers each, $\frac{1}{B}\|\mathbf{a}^\uparrow -
-# \mathbf{b}^\uparrow\|_2^2$ is the squared 2-Wasserstein distance between their empirical distributions. RDMReg is its average over random unit directions $\mathbf{c}_i$, with $\mathbf{a}
-# = \mathbf{Z}\mathbf{c}_i$ and $\mathbf{b} = \mathbf{Y}\mathbf{c}_i$.
+# \mathbf{b}^\uparrow\|_2^2$ is the squared 2-Wasserstein distance between their empirical distributions. RDMReg is its
+# average over random unit directions $\mathbf{c}_i$, with $\mathbf{a} = \mathbf{Z}\mathbf{c}_i$ and
+# $\mathbf{b} = \mathbf{Y}\mathbf{c}_i$.
 #
 # **Why.** The 2-Wasserstein distance of two samples of equal size is the least mean squared distance over all ways to
 # pair them. Whenever two pairs cross, uncrossing them lowers the cost (section 1 of the lesson), so the best pairing is

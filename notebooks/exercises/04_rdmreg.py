@@ -68,12 +68,12 @@ def projected_cf(c, t, mu, sigma):
 # %% [markdown] tags=["exercise"]
 # ## 04.1 · Transport by hand (5 minutes)
 #
-# *Predict, then compute.* Along one direction three features lie at 0, 3 and 1, and three target samples at 2, 0 and 5,
+# *Predict, then compute.* Along one direction three points lie at 0, 3 and 1, and three target samples at 2, 0 and 5,
 # in the order in which they were drawn. On paper, to three significant digits:
 #
 # 1. What is the loss, Eq. 13 with $N = 1$?
-# 2. What is its derivative with respect to the feature that lies at 3?
-# 3. All features may be moved by one common shift. How small can the loss get?
+# 2. What is its derivative with respect to the point that lies at 3?
+# 3. All points may be moved by one common shift. How small can the loss get?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>

@@ -57,7 +57,7 @@ torch.set_num_threads(1)  # for tensors as small as these, waiting for a second 
 # %% tags=["solution"]
 given = 0.1216
 at_minus_2 = 2 * given**2  # (1/2) exp(2t) = 2 ((1/2) exp(t))²
-at_plus_1 = 1 - given  # the law is symmetric about μ
+at_plus_1 = 1 - given  # the distribution is symmetric about μ
 with_twice_the_scale = given  # the same ratio μ/σ
 
 # %% tags=["check"]

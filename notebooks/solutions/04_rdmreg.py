@@ -68,7 +68,7 @@ slope_at_3 = 2 / 3 * (3 - 5)
 least_after_shift = loss_by_hand - 1**2  # the mean difference is -1; what is left is the variance
 
 # %% [markdown] tags=["solution"]
-# 5/3, −4/3 and 2/3. As drawn, the three pairs would cost 29/3, and the feature at 3 would be pulled *down* to its
+# 5/3, −4/3 and 2/3. As drawn, the three pairs would cost 29/3, and the point at 3 would be pulled *down* to its
 # partner 0. A common shift keeps the order, so it keeps the pairs; it adds the same number to all three differences, and
 # the best one takes their mean away. So the loss has two parts: the squared difference of the means, here 1, and what
 # remains when both have mean zero.

@@ -320,8 +320,12 @@ class Run:
         """Take up the state of the checkpoint in the run's folder, and cut the log back to its step."""
         state = storage.load_checkpoint(self.run_dir, self.device)
         self.check_origin(state)
-        for name, part in self.learning.items():
-            part.load_state_dict(state[name])
+        try:
+            for name, part in self.learning.items():
+                part.load_state_dict(state[name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            of = f"the checkpoint in {self.run_dir}"
+            raise RunError(f"{of} was written by another version: choose another folder ({error})") from error
         self.step = self.saved_step = state["step"]
         self.counter.fill_(self.step)
         self.order.copy_(state["order"])
