@@ -726,11 +726,14 @@ show(
 )
 
 # %%
-print(f"{'a quarter of the width':24}asked  epoch 10  not zero  dead  probe of h   of z")
+print(f"{'a quarter of the width':24}asked  epoch 10  not zero  of asked  dead  probe of h   of z")
 for name, run in sorted(quarter.items(), key=lambda item: (item[1]["config"]["p"], -item[1]["config"]["mu"])):
     final, label = run["final"], name.removeprefix("quarter_").removesuffix("_100epochs_seed0")
-    shares = "{expected_nonzero_fraction:.3f}  {early:8.3f}  {nonzero_fraction:8.3f}  {dead_fraction:.2f}"
-    print(f"{label:24}" + shares.format(early=run["epochs"][9]["nonzero_fraction"], **final), end="")
+    times = final["nonzero_fraction"] / final["expected_nonzero_fraction"]
+    shares = (
+        "{expected_nonzero_fraction:.3f}  {early:8.3f}  {nonzero_fraction:8.3f}  {times:7.1f}x  {dead_fraction:.2f}"
+    )
+    print(f"{label:24}" + shares.format(early=run["epochs"][9]["nonzero_fraction"], times=times, **final), end="")
     print("  {encoder_probe:10.3f}  {projector_probe:.3f}".format(**final))
 by_mu = {
     arm: {run["seed"]: run["encoder_probe"] for run in runs if run["arm"] == arm} for arm in ("rdmreg_mu0", "rdmreg")
