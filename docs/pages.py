@@ -136,7 +136,7 @@ def results_page():
         "One run, one line, one file of `notebooks/results/`. Accuracies on test images, in percent: nearest "
         "neighbours (kNN: cosine, k = 20) and a linear probe (logistic regression to convergence), on the features of "
         "the encoder and of the projector. *Non-zero* is the share of non-zero entries of the projector's output, "
-        "*Eq. 11* what the closed form says for the target, *dead* the share of coordinates that are non-zero on fewer "
+        "*Eq. 11* what the closed form says for the target, *dead* the share of features that are non-zero on fewer "
         "than 1 in 1000 test images; all in percent. Minutes are those on the clock, with the threads named below; a "
         "few runs sat through long pauses. Published tables use other probes and other budgets: compare with care "
         "(evidence of chapter 05).",

@@ -222,12 +222,12 @@ def plot_training(result):
 
 
 def plot_features(z, images, rows=6, columns=12):
-    """What switches a coordinate on: for some coordinates of z, the images with the largest values.
+    """What switches a feature on: for some columns of z, the images with the largest values.
 
     Args:
         z: (N, D), a projector's output on N images.
         images: uint8 (N, 3, H, W).
-        rows: how many coordinates at most; of those that are on for at least ``columns`` images, from the rarest to the
+        rows: how many features at most; of those that are on for at least ``columns`` images, from the rarest to the
             most common one.
         columns: how many images of each.
 
@@ -244,7 +244,7 @@ def plot_features(z, images, rows=6, columns=12):
     chosen = order[[round(i * (len(order) - 1) / max(1, shown - 1)) for i in range(shown)]].tolist()
     with style():
         figure = Figure(figsize=(0.62 * columns + 1.6, 0.66 * max(1, len(chosen)) + 0.5))
-        figure.suptitle("Test images with the largest values of a coordinate", fontsize=11)
+        figure.suptitle("Test images with the largest values of a feature", fontsize=11)
         grid = figure.subplots(max(1, len(chosen)), columns, squeeze=False)
         for panel in grid.flat:
             panel.set_axis_off()

@@ -650,7 +650,7 @@ def test_networks_without_a_target_or_an_older_result_say_what_is_missing(page):
     below.find_element("css selector", "summary").click()
     wait_until(lambda: ("regularizer", "rdmreg") in itertools.pairwise(below.text.split()))  # its configuration
     driver = page("#networks&run=shapes/lejepa_seed0")
-    missing = "this result keeps no histogram, no share of each coordinate, no effective rank"
+    missing = "this result keeps no histogram, no share of each feature, no effective rank"
     assert missing in driver.find_element("css selector", ".rl-below").text
     described = [canvas for canvas in driver.find_elements("css selector", "canvas")][1]
     wait_until(lambda: "This result keeps no histogram" in described.accessible_name)

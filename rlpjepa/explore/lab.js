@@ -1483,7 +1483,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
 
   // -- what a result says
 
-  // The distribution that the loss compared each coordinate of z with, or null (PretrainConfig.aim)
+  // The distribution that the loss compared each feature of z with, or null (PretrainConfig.compared_with)
   function aimOf({ epochs, regularizer, regularizer_weight, coordinate_weight, mu, p, rectify, rectify_target }) {
     if (!epochs) return null;
     if (coordinate_weight || (/^(rdmreg|rgg_cf)$/.test(regularizer) && regularizer_weight))
@@ -1607,7 +1607,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
       { name: "Twelve in a hundred asked", set: {}, say: "At μ = −1 and p = 1 the target asks for about twelve non-zero entries in a hundred. The network comes near: black marks what was asked, green what was learned." },
       { name: "Untrained", set: { run: "cifar100/random_seed0" }, say: "This network was never trained, and half of its entries are zero: a ReLU of numbers about 0 does that by itself. A share of one half proves nothing, so the course’s example is μ = −1." },
       { name: "Where accuracy falls", set: { run: "cifar100/rdmreg_p2_mu-3_5epochs_seed0", post: false }, say: "Follow μ from 1 down to −3. Accuracy hardly moves for a long while, and falls where nearly all entries are zero. At p = 2 it falls earlier than at p = 1." },
-      { name: "Dead coordinates", set: { run: "shapes/rdmreg_p2_mu-2_seed0" }, say: "The share of zeros is about the one that was asked for, and yet most coordinates are never on: see “dead coordinates”. The loss compares sums over many coordinates, not each of them." },
+      { name: "Dead features", set: { run: "shapes/rdmreg_p2_mu-2_seed0" }, say: "The share of zeros is about the one that was asked for, and yet most features are never on: see “dead features”. The loss compares sums over many features, not each of them." },
     ].filter(({ set }) => (set.run ?? FIRST) in choices),
     rows: [{ panels: ["tradeoff"], height: 330 }, { panels: ["histogram", "coordinates"], height: 260 }],
     open,
@@ -1760,12 +1760,12 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
         say: ({ result: { run, atom } }) => `${run.final.histogram ? "A histogram of the entries that are not zero" : "This result keeps no histogram"}; ${percent(run.zeros)} of the entries are zero${run.aim?.rectified ? `, the target asks for ${percent(atom)}` : ""}.`,
       },
       {
-        id: "coordinates", title: "How often each coordinate is on, sorted", uses: ["run"],
+        id: "coordinates", title: "How often each feature is on, sorted", uses: ["run"],
         legend: [["line", "measurement", "learned"], ["dashed", "theory", "asked of each (Eq. 11)"]],
         draw(plot, { result: { run }, frozen }) {
           const { active_share: shares, dead_fraction: dead } = run.final, was = frozen?.result.run.final.active_share;
           const peak = Math.max(run.asked || 0, ...(shares ?? [run.final.nonzero_fraction]), ...(was ?? [])), top = [0.05, 0.1, 0.25, 0.5].find((top) => peak < 0.95 * top) ?? 1;
-          plot.axes({ x: [0, 100], y: [0, 1.05 * top], xLabel: "coordinates in %, the most active first", yLabel: "on, in % of the test images", yFormat: (y) => `${number(100 * y, 3)} %` });
+          plot.axes({ x: [0, 100], y: [0, 1.05 * top], xLabel: "features in %, the most active first", yLabel: "on, in % of the test images", yFormat: (y) => `${number(100 * y, 3)} %` });
           const curve = (shares) => [shares.map((_, k) => (100 * k) / (shares.length - 1)), shares];
           if (was) plot.line(...curve(was), "muted", { width: 2.5, alpha: 0.7 });
           if (shares) { plot.area(...curve(shares), "measurement", 0.15); plot.line(...curve(shares), "measurement", { width: 3 }); }
@@ -1773,7 +1773,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
           plot.words(`${percent(dead)} dead`, plot.box.right - 4, plot.box.top + 4, "ink", { pixels: true, align: "right", bold: true });
           if (!shares) plot.words("not kept in this result", plot.box.right - 4, plot.box.top + 24, "soft", { pixels: true, align: "right" });
         },
-        say: ({ result: { run: { final, asked } } }) => (final.active_share ? `The most active coordinate is on for ${percent(final.active_share[0])} of the images, the least active for ${percent(final.active_share.at(-1))}` : "This result does not keep how often each coordinate is on") + `; asked of each is ${percent(asked)}; ${percent(final.dead_fraction)} of the coordinates are dead.`,
+        say: ({ result: { run: { final, asked } } }) => (final.active_share ? `The most active feature is on for ${percent(final.active_share[0])} of the images, the least active for ${percent(final.active_share.at(-1))}` : "This result does not keep how often each feature is on") + `; asked of each is ${percent(asked)}; ${percent(final.dead_fraction)} of the features are dead.`,
       },
     ],
 
@@ -1786,20 +1786,20 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
         const was = frozen?.result.run; // accuracies on other data are none to compare with
         return [words, was?.dataset === dataset ? `${percent(value)} (frozen ${percent(was.final[key])})` : percent(value)];
       }),
-      ["dead coordinates (on for fewer than 1 in 1000 images)", percent(final.dead_fraction)], ["effective rank of z", number(final.effective_rank)], ["minutes, evaluation included", number(final.seconds / 60, 2)],
+      ["dead features (on for fewer than 1 in 1000 images)", percent(final.dead_fraction)], ["effective rank of z", number(final.effective_rank)], ["minutes, evaluation included", number(final.seconds / 60, 2)],
     ],
     below({ result: { run } }, node) {
       if (node.run === run) return;
       node.run = run;
       const { config, provenance, final } = run, ordinary = usual[config.dataset]?.config ?? defaults;
-      const missing = [final.histogram ? "" : "no histogram", final.active_share ? "" : "no share of each coordinate", final.effective_rank === undefined ? "no effective rank" : ""].filter(Boolean);
+      const missing = [final.histogram ? "" : "no histogram", final.active_share ? "" : "no share of each feature", final.effective_rank === undefined ? "no effective rank" : ""].filter(Boolean);
       const where = [provenance.date, provenance.commit && `commit ${String(provenance.commit).slice(0, 8)}`, provenance.hardware, provenance.precision, provenance.versions && plainly(provenance.versions)].filter(Boolean).map(plainly);
       const parts = [el("p", {}, el("b", {}, run.name || run.id), ` · ${run.budget} · ${run.method}. `, where.length ? `Made ${where.join(", ")}.` : "It does not say where it comes from.")];
       if (missing.length) parts.push(el("p", {}, `Written by an older version, this result keeps ${missing.join(", ")}.`));
       if (run.dataset === "cifar100") parts.push(el("p", {}, `The post’s points: ${published.source}.`));
       if (run.sheet) {
-        const source = `lab-sheets/${run.id}_features.png`, caption = el("figcaption", {}, "Sheet of images: one row for each of some coordinates, the test images on which it is largest.");
-        const picture = el("img", { src: source, loading: "lazy", alt: "Rows of test images: in each row the images on which one coordinate of z is largest." });
+        const source = `lab-sheets/${run.id}_features.png`, caption = el("figcaption", {}, "Sheet of images: one row for each of some features, the test images on which it is largest.");
+        const picture = el("img", { src: source, loading: "lazy", alt: "Rows of test images: in each row the images on which one feature of z is largest." });
         picture.addEventListener("error", () => { picture.remove(); caption.textContent = `This run has a sheet of images; it lies beside the page, in ${source}, and is not there.`; });
         parts.push(el("figure", {}, picture, caption));
       }

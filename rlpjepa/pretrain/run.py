@@ -43,7 +43,7 @@ def pretrain(config, run_dir, *, resume=False, progress=True):
     Args:
         config: a `PretrainConfig`.
         run_dir: folder for ``log.jsonl``, ``checkpoint.pt``, ``result.json``, ``figure.png`` (training) and
-            ``features.png`` (which images switch a coordinate on); made if need be.
+            ``features.png`` (which images switch a feature on); made if need be.
         resume: go on from the checkpoint in ``run_dir``. On a CPU, with as many threads as before, the run then ends
             with the same weights, bit for bit, as one that was never interrupted.
         progress: show a progress bar.

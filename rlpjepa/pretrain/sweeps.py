@@ -120,7 +120,7 @@ def report(result):
     expected = final["expected_nonzero_fraction"]
     closed_form = "" if expected is None else f" (Eq. 11: {expected:.3f})"
     lines.append(
-        f"non-zero {final['nonzero_fraction']:.3f}{closed_form}, dead coordinates {final['dead_fraction']:.3f}, "
+        f"non-zero {final['nonzero_fraction']:.3f}{closed_form}, dead features {final['dead_fraction']:.3f}, "
         f"{final['seconds']:.0f} s"
     )
     return "\n".join(lines)
