@@ -101,7 +101,7 @@ show(
 # ## A distribution that we shift and cut is mostly zero
 #
 # Each image gets $D$ features, and we want most of them to be exactly zero. Samples of a Laplace distribution (a bell curve
-# with a sharp peak; [chapter 01](01_lp_spheres.ipynb) says why this one) never are. So we shift it to the left by a negative
+# with a sharp peak; [chapter 01](01_lp_spheres.ipynb) says where it comes from) never are. So we shift it to the left by a negative
 # number $\mu$, and put zero in place of everything below zero. All entries are drawn independently.
 
 
@@ -495,7 +495,7 @@ show(
 )
 
 # %% [markdown]
-# The share follows $\mu$, though below zero it is about half as much again as we asked. On `shapes` the votes by $h$ stay about
+# The share follows $\mu$, though below zero more is on than we asked. On `shapes` the votes by $h$ stay about
 # level until they fall at the sparsest setting. Three seeds at $\mu = 0$ and four at $-1$ show how far one run can be off. (At
 # $\mu = 0$ an untrained network has the right share by itself, so we took $-1$.) Two long runs say little about CIFAR-100:
 # [chapter 05](05_pretraining_cifar100.ipynb) has more, and what zeros cost there.
@@ -506,5 +506,5 @@ show(
 # images of one kind share some of those that are on. **Open:** why the share ends above the one we ask for, and whether sparse
 # features are *better* than dense ones at anything but size. **Where to go:** set `mu = -2.0` above and run the page again;
 # then read
-# [01](01_lp_spheres.ipynb) for why this distribution, [02](02_rectified_generalized_gaussian.ipynb) for its zeros,
+# [01](01_lp_spheres.ipynb) for where this distribution comes from, [02](02_rectified_generalized_gaussian.ipynb) for its zeros,
 # [03](03_projected_marginals.ipynb) for what random directions see, and [04](04_rdmreg.ipynb) for the loss and the share.

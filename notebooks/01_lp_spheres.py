@@ -17,8 +17,8 @@
 # %% [markdown] tags=["slide"]
 # # 01 · ℓp spheres: shapes that lean on the axes
 #
-# **In one sentence.** The smaller $p$ is, the more the unit ℓp sphere leans on the axes: corners become spikes. The
-# smallest vector that solves something then has exact zeros; a random vector has none, however small $p$ is.
+# **In one sentence.** The smaller $p$ is, the more the unit ℓp sphere leans on the axes: corners become spikes. Where
+# something is minimised, corners make exact zeros. Does a random vector get them, too?
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -43,10 +43,9 @@ import math
 
 import matplotlib.pyplot as plt
 import plotly.graph_objects as go
-import scipy.stats
 import torch
 from torch import nn
-from torch.distributions import Exponential, Gamma
+from torch.distributions import Gamma
 
 from rlpjepa import rdmreg_loss, unit_variance_scale
 from rlpjepa.figures import COLORS, STYLE, compare, show, show_live
@@ -130,9 +129,9 @@ show_live(
 # a balloon, until it touches a wall somewhere. Where does the ball touch it, where the octahedron, where the star?
 #
 # **Afterwards you can** say why features need a target, find a hidden sparse vector from fewer equations than unknowns, draw
-# from the generalized Gaussian for any $p$, say how it spreads over the sphere, and say what a Laplace distribution has to do
-# with zeros, and what not. **You need** vectors, densities, expectations, and tensors in PyTorch. **It takes** about fifty
-# minutes, the exercises aside. The cells run in less than one.
+# from the generalized Gaussian for any $p$, and say what a Laplace distribution has to do with zeros, and what not. **You
+# need** vectors, densities, expectations, and tensors in PyTorch. **It takes** about forty minutes, the exercises aside. The
+# cells run in less than one.
 #
 # Equations carry the numbers of [the authors' post](https://yilunkuang.github.io/blog/2026/rectified-lp-jepa/), which this
 # series follows. A line such as "✓ T1" is a link. It leads to the cell that tests this claim and stops when it is false.
@@ -236,60 +235,20 @@ show(
 # > **Why not compare densities?** To match $P_\mathbf{z}$ and $Q$ we could estimate both densities. In many dimensions this
 # > fails, because the number of samples that we need grows exponentially with $d$: the *curse of dimensionality*.
 # > [Chapter 03](03_projected_marginals.ipynb) shows the way around it.
-
-# %% [markdown]
-# ## 2 · Features can also repeat each other
 #
-# There is a quieter collapse. Each feature varies, but they repeat each other: *dimensional collapse*. How can we see it? Let $Z$ of
-# shape $(n, d)$ hold the features of $n$ inputs, with the mean of each column taken off. Its singular values say how much $Z$
-# varies in $d$ perpendicular directions. Divide them by their sum to get shares $s_1, \dots, s_d$. Then
-#
-# $$\text{effective rank} = \exp\Bigl(-\sum_i s_i \log s_i\Bigr)$$
-#
-# is the number of directions that count. It is $d$ if all shares are equal, and 1 if there is one direction only.
-
-
-# %% tags=["key"]
-def effective_rank(z):  # (n, d)
-    s = torch.linalg.svdvals(z - z.mean(0))
-    s = s / s.sum()
-    return torch.special.entr(s).sum().exp()  # entr(s) = -s log s
-
-
-# %%
-torch.manual_seed(2)
-signals = torch.randn(4096, 3)
-sixteen = {"independent": torch.randn(4096, 16), "mixed from 3 signals": signals @ torch.randn(3, 16)}
-for name, z in sixteen.items():
-    print(f"16 features, {name}: effective rank {effective_rank(z):.1f}")
-a = signals[:, :1]
-print(f"2 features, a and a²: effective rank {effective_rank(torch.cat([a, (a**2 - 1) / 2**0.5], dim=1)):.1f}")
-
-# %% jupyter={"source_hidden": true} tags=["draw"]
-figure, panels = plt.subplots(1, 2, figsize=(8.5, 2.4), sharey=True)
-for panel, z in zip(panels, sixteen.values()):
-    s = torch.linalg.svdvals(z - z.mean(0))
-    panel.bar(range(1, 17), s / s.sum(), color=COLORS["measurement"])
-    panel.set(xlabel="direction", xticks=(1, 4, 8, 12, 16))
-panels[0].set(title="Independent: all 16 directions count", ylabel="share $s_i$")
-panels[1].set_title("Mixed from 3 signals: three count")
-show(
-    figure,
-    alt="Shares of 16 singular values: all nearly equal for independent features, three large ones and 13 zeros for mixed.",
-)
-
-# %% [markdown]
-# The last line is a warning. The second feature is made from the first, and the rank does not notice, since it sees *linear*
-# repetition only ✓ [S2](evidence/01_lp_spheres.ipynb#S2). Features that match a target with *independent* entries are free of
-# both kinds.
+# > **A quieter collapse.** Sixteen features that are all mixed from three signals do vary, but only in three directions:
+# > *dimensional collapse*. To count directions, take the singular values of the features, with the mean of each feature taken
+# > off, and divide them by their sum. These shares $s_i$ give the *effective rank* $\exp(-\sum_i s_i \log s_i)$: the number of
+# > features if all shares are equal, and 1 if there is one direction only. ✓ [S2](evidence/01_lp_spheres.ipynb#S2)
 #
 # Now [exercise 01.1](exercises/01_lp_spheres.ipynb), five minutes.
 #
-# So we need a target, with independent entries. Which one? That is a question of shapes. The densities of our candidates depend
-# on $\mathbf{z}$ through a norm alone, so they are constant on the spheres of that norm.
+# So we need a target, and one with *independent* entries: then features that match it do not repeat each other. Which one? That
+# is a question of shapes. The densities of our candidates depend on $\mathbf{z}$ through a norm alone, so they are constant on
+# the spheres of that norm.
 
 # %% [markdown] tags=["slide"]
-# ## 3 · The smaller p, the sharper the corners
+# ## 2 · The smaller p, the sharper the corners
 #
 # For $p > 0$ the ℓp norm of a vector $\mathbf{x}$ with $d$ entries is
 #
@@ -314,7 +273,8 @@ for count in (1, 62, 512):
 # %% [markdown]
 # The Euclidean norm does not care how a length is shared out. With $p < 2$ sharing is expensive, and the more so the smaller
 # $p$ is. In the limit only the number of shares counts: as $p \to 0$, the sum $\sum_i |x_i|^p$ tends to the number of non-zero
-# entries. (The table has its root, $(\sum_i |x_i|^p)^{1/p}$.) That number is written $\lVert\mathbf{x}\rVert_0$.
+# entries. That number is written $\lVert\mathbf{x}\rVert_0$. (The table
+# shows the $p$-th root of the sum, which grows without bound instead.)
 #
 # The unit ℓp sphere is the set of all $\mathbf{u}$ with $\lVert\mathbf{u}\rVert_p = 1$. Any vector but zero lands on it when we
 # divide it by its norm.
@@ -334,16 +294,18 @@ show(
 
 # %% [markdown]
 # All curves meet on the axes. Between the axes they fall towards the origin as $p$ falls. At $p = 1$ there are four right
-# angles. In space, one feature is zero where a coordinate plane cuts the surface, and two are zero on an axis, at a tip. Below 1 the sides bend inwards and each corner is a spike: the closer we look at its tip, the narrower it is.
+# angles. In space, one feature is zero where a coordinate plane cuts the surface, and two are zero on an axis, at a tip. Below 1 the sides
+# bend inwards and each corner is a spike: the closer we look at its tip, the narrower it is.
 # ([Measured](evidence/01_lp_spheres.ipynb#Corners-and-spikes) in the evidence.)
 #
-# Below 1 the "norm" is only a *quasi-norm*, since the triangle inequality fails. Now 01.2, ten minutes: how badly?
+# Below 1 the "norm" is only a *quasi-norm*, since the triangle inequality fails. Exercise 01.2, ten
+# minutes, asks how badly.
 #
 # From here on we use the module's `lp_norm`. It computes the same, also where single powers are too large or too small for a
 # float.
 
 # %% [markdown] tags=["slide"]
-# ## 4 · A growing ball touches a line with its corner
+# ## 3 · A growing ball touches a line with its corner
 #
 # Back to the balloon. Suppose we know one equation about two unknown numbers. Its solutions form a line. Which solution is the
 # smallest? We grow the ball until it touches the line.
@@ -398,7 +360,7 @@ show(
 # > sparse can be found from few measurements (Donoho, 2006), which is next.
 
 # %% [markdown] tags=["slide"]
-# ## 5 · So a small norm finds what is hidden
+# ## 4 · So a small norm finds what is hidden
 #
 # Let us hide a vector of 64 entries. Eight of them, 12 %, are not zero, and we do not know which. All we are told is the values
 # of $m$ random equations, $A\mathbf{x} = \mathbf{b}$ with $A$ of shape $(m, 64)$. With fewer than 64 equations there are
@@ -480,323 +442,14 @@ show(
 # programming](evidence/01_lp_spheres.ipynb#Hidden-vectors), and find that from 16 equations on the star
 # fails only because our loop ends in a false minimum.
 #
-# Keep in mind what came out sparse here: the *solution of a minimisation*. We come back to that in section 12.
+# Keep in mind what came out sparse here: the *solution of a minimisation*.
 
 # %% [markdown] tags=["slide"]
-# ## 6 · A random vector is a radius times a direction
+# ## 5 · A prior with a corner makes zeros, too
 #
-# A target is a distribution. So how does a random vector spread over such a sphere? Every $\mathbf{z} \ne 0$ can be written as
-#
-# $$\mathbf{z} = r\,\mathbf{u}, \qquad r = \lVert\mathbf{z}\rVert_p, \qquad \mathbf{u} = \mathbf{z}/r
-#   \text{ on the unit ℓp sphere.}$$
-#
-# Suppose that the density of $\mathbf{z}$ depends on $\lVert\mathbf{z}\rVert_p$ alone. Then *radius and direction are
-# independent*. To see why, look at all points whose direction lies in some piece of the sphere. They fill a cone. Cut the cone
-# by two ℓp spheres, and blow it all up by a factor $t$: every volume grows by $t^d$. So the cone has the same share of each thin
-# shell, however large the shell. And on a thin shell the density is as good as constant.
-
-# %%
-torch.manual_seed(3)
-# density ∝ exp(-‖z‖₁)
-z = Exponential(1.0).sample((100_000, 2)) * (2 * torch.randint(2, (100_000, 2)) - 1)
-# a piece of the sphere: directions near an axis
-near_axis = z.abs().amax(dim=1) > 4 * z.abs().amin(dim=1)
-for p in (1, 2):
-    r = lp_norm(z, p)
-    # four shells, from the inside out
-    shell = torch.bucketize(r, r.quantile(torch.tensor([0.25, 0.5, 0.75])))
-    print(f"shells of p = {p}:", *[f"{near_axis[shell == k].float().mean():.2f}" for k in range(4)])
-
-# %% jupyter={"source_hidden": true} tags=["draw"]
-figure, panels = plt.subplots(1, 2, figsize=(8.6, 4), sharex=True, sharey=True)
-for panel, p, title in zip(panels, (1, 2), ("p = 1: the same share in each shell", "p = 2: the share grows outwards")):
-    shown, near = z[:2500], near_axis[:2500]
-    panel.scatter(*shown[~near].T, s=3, color=COLORS["muted"], linewidth=0)
-    panel.scatter(*shown[near].T, s=4, color=COLORS["laplace"], linewidth=0, label="near an axis")
-    for radius in lp_norm(z, p).quantile(torch.tensor([0.25, 0.5, 0.75])):
-        panel.plot(*(radius * unit_curve(p)).T, color=COLORS["theory"], linewidth=1)
-    panel.set(title=title, xlabel="$z_1$", aspect="equal", xlim=(-4, 4), ylim=(-4, 4))
-panels[0].set_ylabel("$z_2$")
-panels[0].legend(loc="upper right", markerscale=3)
-show(
-    figure,
-    alt="A cloud of points with density constant on diamonds. Points near the axes are coloured. Diamonds cut it into four "
-    "shells with equal coloured shares; circles cut it into shells whose coloured share grows outwards.",
-)
-
-# %% [markdown]
-# This cloud is made for $p = 1$. Measured with its own norm, the share near an axis is the same in every shell. With the wrong
-# norm it is not. ([The whole argument](evidence/01_lp_spheres.ipynb#Why-radius-and-direction-are-independent))
-#
-# So for one $p$, all such distributions spread their directions alike. They differ only in how far out the points are.
-
-# %% [markdown] tags=["slide"]
-# ## 7 · In many dimensions a Gaussian cloud is a shell
-#
-# How far out are they? The density of a Gaussian is largest at the origin, so we might look for its points there. Take 512
-# independent entries of variance 1:
-
-# %%
-torch.manual_seed(5)
-radii = {d: torch.randn(4000, d).norm(dim=1) for d in (2, 64, 512, 4096)}
-print(f"d = 512: mean radius {radii[512].mean():.1f}, smallest of 4,000: {radii[512].min():.0f}")
-
-# %% [markdown]
-# Not one is near the origin.
-#
-# **Your guess.** What is the standard deviation of these 4,000 radii?
-
-# %%
-guess = None  # a length; the mean radius is 22.6
-
-# %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
-compare(guess, radii[512].std())
-
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
-figure, panel = plt.subplots(figsize=(8, 2.8))
-for d, r in radii.items():
-    panel.hist(r, bins=40, density=True, color=COLORS["gaussian"], alpha=0.5, label="measured" if d == 2 else None)
-    grid = torch.linspace(max(0, d**0.5 - 3.5), d**0.5 + 3.5, 300)
-    panel.plot(grid, scipy.stats.chi(d).pdf(grid), color=COLORS["theory"], label="χ(d)" if d == 2 else None)
-    panel.annotate(f"d = {d}", (max(2.6, d**0.5), 0.7), ha="center", fontsize=10)
-panel.set(
-    xlabel=r"radius $\|z\|_2$",
-    ylabel="density",
-    ylim=(0, 0.8),
-    xlim=(0, 70),
-    title="The shell moves out and hardly widens",
-)
-panel.legend(loc="center right", bbox_to_anchor=(0.8, 0.5))
-show(
-    figure,
-    alt="Histograms of the radius for d = 2, 64, 512 and 4096. The four bumps move out, are equally wide, and are covered by "
-    "the density of the chi distribution.",
-)
-
-# %% [markdown]
-# The shell moves out and hardly widens. Here is why. The square of the radius is a sum of $d$ terms of mean 1 and variance 2. So
-# it is about $d$, give or take $\sqrt{2d}$. Near $r = \sqrt{d}$ the square grows $2\sqrt{d}$ times as fast as $r$ itself, and so
-#
-# $$r \approx \underbrace{\sqrt{d}}_{\text{how far out}} \pm \underbrace{\sqrt{2d}\,/\,(2\sqrt{d})}_{\text{how thick}\; =\; 1/\sqrt{2}} .$$
-#
-# Exactly, $r$ follows the $\chi$ distribution with $d$ degrees of freedom. The direction is uniform on the round sphere, which
-# is what contrastive learning asks of its features (*uniformity*: Wang and Isola, 2020). ✓ [T1](evidence/01_lp_spheres.ipynb#T1)
-
-# %% [markdown] tags=["slide"]
-# ## 8 · Laplace covers the diamond evenly
-#
-# A uniform direction does not prefer the axes. To prefer them, let each entry follow a Laplace distribution of scale $\sigma$:
-#
-# $$f(\mathbf{z}) = \frac{1}{(2\sigma)^d}\exp\bigl(-\lVert\mathbf{z}\rVert_1/\sigma\bigr) .$$
-#
-# It depends on $\lVert\mathbf{z}\rVert_1$ alone. To draw from it, draw a size and a sign:
-
-
-# %% tags=["key"]
-def draw_laplace(shape):  # scale 1
-    size = Exponential(1.0).sample(shape)
-    sign = 2 * torch.randint(2, shape) - 1
-    return sign * size
-
-
-# %% [markdown]
-# The radius is a sum of $d$ exponential sizes, so it follows the Gamma distribution of shape $d$ and scale $\sigma$. And the
-# direction is *uniform on the diamond*: pieces of equal area are equally likely. By section 6 the share of a piece
-# is that of the volume of the cone under it, and this volume is area times height over $d$. All faces of the diamond have the same height above the origin, so
-# only the area is left.
-#
-# In three dimensions we can look. The diamond is an octahedron of eight triangles. We fold them onto one by taking absolute
-# values, and cut it into four small triangles of equal area, one at each corner and one in the middle.
-
-# %%
-torch.manual_seed(4)
-for name, z in (("Laplace", draw_laplace((20_000, 3))), ("Gaussian", torch.randn(20_000, 3))):
-    u = z.abs() / lp_norm(z, 1, keepdim=True)  # on the face, (n, 3)
-    corners = [(u[:, i] > 0.5).float().mean() for i in range(3)]
-    print(f"{name:8}  corners", *[f"{share:.2f}" for share in corners], f" middle {1 - sum(corners):.2f}")
-
-# %% jupyter={"source_hidden": true} tags=["draw"]
-generator = torch.Generator().manual_seed(4)
-size = -torch.log1p(-torch.rand(3000, 3, generator=generator))
-clouds = (
-    (size, "Laplace: even", COLORS["laplace"]),
-    (torch.randn(3000, 3, generator=generator).abs(), "Gaussian: thinner at the corners", COLORS["gaussian"]),
-)
-corner = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
-figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.6), sharex=True, sharey=True)
-for panel, (z, title, color) in zip(panels, clouds):
-    panel.scatter(*(z / z.sum(dim=1, keepdim=True) @ corner).T, s=3, color=color, linewidth=0)
-    panel.plot(*corner[[0, 1, 2, 0]].T, color=COLORS["theory"], linewidth=1)
-    middle = (corner + corner.roll(1, 0)) / 2
-    panel.plot(*middle[[0, 1, 2, 0]].T, color=COLORS["theory"], linewidth=1)
-    for i, (place, side) in enumerate(zip(corner, ("right", "left", "left"))):
-        panel.annotate(f" axis {i + 1} ", place, ha=side, va="center")
-    panel.set(title=title, aspect="equal", xlim=(-0.25, 1.3))
-    panel.axis("off")
-show(
-    figure,
-    alt="A triangle, one face of the octahedron, cut into four. Directions of Laplace vectors fill it evenly; those of "
-    "Gaussian vectors are denser in the middle and thinner at the corners, which lie on the axes.",
-)
-
-# %% [markdown]
-# So the Laplace distribution reaches into the corners, which lie on the axes, and the Gaussian gets there less often. ✓ [T3](evidence/01_lp_spheres.ipynb#T3)
-
-# %% [markdown] tags=["slide"]
-# ## 9 · Independent entries leave one choice for every p
-#
-# Gauss belongs to $p = 2$, Laplace to $p = 1$. What belongs to any other $p > 0$? We want two things at once. Entries should be
-# independent, so the logarithms of their densities add up. And the density of the vector should depend on $\sum_i |z_i|^p$ alone.
-# So we need
-#
-# $$\sum_{i} \log f(z_i) = F\Bigl(\sum_{i} |z_i|^p\Bigr)$$
-#
-# for some function $F$. Only linear functions turn sums into sums, so $\log f(z)$ is a constant minus a multiple of $|z|^p$. There
-# is no other choice. This is the *generalized Gaussian* $\mathcal{GN}_p(\mu, \sigma)$, here with a location $\mu$ and a scale
-# $\sigma$:
-#
-# $$f(z) = \underbrace{\frac{p^{1-1/p}}{2\sigma\,\Gamma(1/p)}}_{\text{makes the integral 1}}
-#   \exp\Bigl(-\frac{|z-\mu|^p}{p\,\sigma^p}\Bigr) .$$
-#
-# To draw from it we draw a size and a sign as before. Only the size changes: put $g = |z|^p / (p\,\sigma^p)$ into the density with
-# $\mu = 0$, and $g$ follows a Gamma distribution of shape $1/p$.
-
-
-# %% tags=["key", "slide"]
-def draw_gn(shape, p):  # scale 1
-    size = (p * Gamma(1 / p, 1.0).sample(shape)) ** (1 / p)  # new: for any p
-    sign = 2 * torch.randint(2, shape) - 1
-    return sign * size
-
-
-def draw_sphere(n, d, p):
-    z = draw_gn((n, d), p)
-    return z / lp_norm(z, p, keepdim=True)  # new: on the unit ℓp sphere, (n, d)
-
-
-# %% jupyter={"source_hidden": true} tags=["draw"]
-torch.manual_seed(8)
-figure, panels = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, sharey=True)
-for panel, p in zip(panels, (2, 1, 0.5)):
-    z = unit_variance_scale(p) * draw_gn((1500, 2), p)
-    panel.scatter(*z.T, s=4, color=LOOKS[p][0], linewidth=0)
-    panel.plot(*(lp_norm(z, p).median() * unit_curve(p)).T, color=COLORS["theory"], linewidth=1)
-    panel.set(title=f"p = {p}", xlabel="$z_1$", aspect="equal", xlim=(-4, 4), ylim=(-4, 4))
-panels[0].set_ylabel("$z_2$")
-figure.suptitle("The same variance in three shapes")
-show(
-    figure,
-    alt="1,500 points each of three distributions of variance 1: a round cloud for p = 2, a diamond for p = 1, a star with "
-    "points along the axes for p = 0.5. A line around half of the points has the shape of the sphere.",
-)
-
-# %% [markdown]
-# The line holds half of the points. Gamma variables add up, and so we know the radius at once: $\lVert\mathbf{z}\rVert_p^p$ follows the
-# Gamma distribution of shape $d/p$ and scale $p\,\sigma^p$. Now 01.3, fifteen minutes: the mean radius.
-
-# %% [markdown]
-# ## 10 · The smaller p, the nearer the directions come to the axes
-#
-# How do vectors of $\mathcal{GN}_p$ entries spread their directions over the sphere? By section 6 a piece weighs as much as the
-# part of the unit ball that lies under it. This is called the *cone measure*. ✓ [T7](evidence/01_lp_spheres.ipynb#T7)
-#
-# For $p = 1$ and $p = 2$ the cone measure of a piece is its share of the area. For other finite $p$ it is not: at $p = \tfrac12$ a
-# spike has much surface and hardly any volume under it, so its tip is visited less often than its area suggests. The
-# [evidence](evidence/01_lp_spheres.ipynb#Cone-measure-and-surface-measure) shows by how much. ✓
-# [T8](evidence/01_lp_spheres.ipynb#T8). Now 01.6, an open question: do the two measures come closer as $d$ grows, for $p < 1$?
-#
-# And yet the smaller $p$ is, the nearer the directions come to the axes. How near, in 512 dimensions? Take the energy $\sum_i u_i^2$ of a direction, and ask which
-# share of it sits in the largest entry.
-
-# %%
-torch.manual_seed(9)
-shapes = (0.25, 0.5, 0.75, 1, 1.5, 2, 4)
-largest = []
-for p in shapes:
-    energy = draw_sphere(2000, 512, p).square()
-    largest.append((energy.amax(dim=1) / energy.sum(dim=1)).mean())
-print(f"p = 2: {largest[5]:.3f}, p = 1: {largest[3]:.3f}, p = 1/4: {largest[0]:.2f}; if all were equal: {1 / 512:.3f}")
-
-# %% jupyter={"source_hidden": true} tags=["draw"]
-figure, panel = plt.subplots(figsize=(6, 2.9))
-panel.plot(shapes, largest, "o-", color=COLORS["measurement"])
-panel.axhline(1 / 512, color=COLORS["theory"], linestyle="--", label="all entries equal")
-panel.set(
-    xscale="log",
-    yscale="log",
-    xlabel="p",
-    ylabel="share of the energy",
-    title="The smaller p, the more one entry holds",
-)
-panel.set_xticks(shapes, [str(p) for p in shapes])
-panel.minorticks_off()
-panel.legend()
-show(
-    figure,
-    alt="The largest entry's share of the energy in 512 dimensions falls from about .3 at p = 1/4 as p grows.",
-)
-
-# %% [markdown]
-# With $p = \tfrac14$ one entry of 512 holds more than a quarter of the energy, on average. Even the Gaussian is not shared out equally.
-
-# %% [markdown] tags=["slide"]
-# ## 11 · Each is the most spread out when its $p$-th moment is fixed
-#
-# We wanted a target that is spread out. The measure of spread is the *differential entropy* $h = -\int f \log f$, in *nats*. Fix
-# the mean of $\lVert\mathbf{z}\rVert_p^p$. Then the entropy is largest for independent $\mathcal{GN}_p$ entries. The proof has
-# two lines. Let $g$ be that density and $f$ another one with the same mean. The logarithm of $g$ is a constant minus a multiple
-# of $\lVert\mathbf{z}\rVert_p^p$, so its mean is the same under both, and
-#
-# $$h(g) - h(f) = -\int f \log g + \int f \log f = \int f \log\frac{f}{g} \ge 0 .$$
-#
-# The last integral is the Kullback–Leibler divergence, which is never negative. So no distribution with this mean is more spread
-# out.
-#
-# Let us compare one entry of each shape $q$, all scaled to the same $\mathbb{E}|z|^p$. Both the entropy and the mean have
-# formulas:
-
-
-# %%
-def entropy(q, p):  # of GN_q in nats, at the scale where E|z|^p = 1
-    # log (E|z|^p)^(1/p) at scale 1
-    moment = math.log(q) / q + (math.lgamma((p + 1) / q) - math.lgamma(1 / q)) / p
-    return math.log(2) + math.lgamma(1 / q) + (1 / q - 1) * math.log(q) + 1 / q - moment
-
-
-for p in (1, 2):
-    print(f"E|z|^{p} = 1:", *[f"q = {q}: {entropy(q, p):.3f}," for q in (0.5, 1, 2, 4)])
-
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
-figure, panel = plt.subplots(figsize=(6.5, 3))
-grid = torch.logspace(-2, 3, 121, base=2).tolist()
-for p in (0.5, 1, 2):
-    color, line = LOOKS[p]
-    panel.plot(grid, [entropy(q, p) - entropy(p, p) for q in grid], line, color=color, label=f"p = {p}")
-    panel.plot([p], [0], "o", color=color, clip_on=False)
-panel.set(xscale="log", ylim=(-0.7, 0), xlabel="shape q", ylabel="entropy, less the largest")
-panel.set_title("What is most spread out depends on what is fixed", pad=12)
-panel.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
-panel.minorticks_off()
-panel.legend(title=r"fixed: $\mathbb{E}|z|^p$", loc="lower right")
-show(
-    figure,
-    alt="Three curves of entropy against the shape q. The curve for the constraint p touches zero at q = p and is negative "
-    "everywhere else.",
-)
-
-# %% [markdown]
-# Each curve touches zero at $q = p$. So "maximum entropy" alone does not choose a target. The constraint does. ✓
-# [T2](evidence/01_lp_spheres.ipynb#T2) [T4](evidence/01_lp_spheres.ipynb#T4)
-#
-# Mind what is fixed: the mean of the $p$-th *power* of the norm. The post says "norm". With the mean of
-# $\lVert\mathbf{z}\rVert_2$ itself fixed, a Gaussian is beaten. Now 01.4, twenty minutes: fix whatever you like.
-
-# %% [markdown] tags=["slide"]
-# ## 12 · A prior makes zeros, a target does not
-#
-# Laplace distributions are famous for zeros. The reason comes from regression. Let $w$ be an unknown weight, $\hat w$ its
-# least-squares value, which has Gaussian noise of variance $s^2$, and $\pi(w)$ a *prior*: the density from which we think $w$ is
-# drawn. The most probable weight minimises
+# Laplace distributions are famous for zeros. The reason comes from regression, and it is the corner once more. Let $w$
+# be an unknown weight, $\hat w$ its least-squares value, which has Gaussian noise of variance $s^2$, and $\pi(w)$ a
+# *prior*: the density from which we think $w$ is drawn. The most probable weight minimises
 #
 # $$\underbrace{\frac{(w - \hat{w})^2}{2s^2}}_{\text{stay near the data}} - \underbrace{\log\pi(w)}_{\text{be probable}} .$$
 #
@@ -840,11 +493,160 @@ show(
 )
 
 # %% [markdown]
-# Ridge shrinks every weight and makes none zero. The lasso is zero on a whole interval, and then takes off a fixed amount. With
-# $p = \tfrac12$ the weight jumps from zero, and large weights are kept almost whole. It is the corner once more: zeros come from
-# the kink of $|w|^p$ at $w = 0$. ✓ [T5](evidence/01_lp_spheres.ipynb#T5). Now 01.5, twenty minutes: lasso and ridge at once.
+# Ridge shrinks every weight and makes none zero. The lasso is zero on a whole interval, and then takes off a fixed
+# amount. With $p = \tfrac12$ the weight jumps from zero, and large weights are kept almost whole. Zeros come from the
+# kink of $|w|^p$ at $w = 0$. ✓ [T5](evidence/01_lp_spheres.ipynb#T5). Now 01.5, twenty minutes: lasso and ridge at
+# once.
+
+# %% [markdown] tags=["slide"]
+# ## 6 · Independent entries leave one choice for every p
 #
-# The post draws a parallel: as a Laplace *prior* makes weights sparse, a Laplace *target* should make features sparse.
+# Back to the target. We want two things at once. Entries should be independent, so the logarithms of their densities add up.
+# And the density of the vector should depend on $\sum_i |z_i|^p$ alone, so that it has the shape of an ℓp sphere. So we need
+#
+# $$\sum_{i} \log f(z_i) = F\Bigl(\sum_{i} |z_i|^p\Bigr)$$
+#
+# for some function $F$. Only linear functions turn sums into sums, so $\log f(z)$ is a constant minus a multiple of
+# $|z|^p$. There is no other choice: Laplace at $p = 1$, Gauss at $p = 2$. This is the *generalized Gaussian*
+# $\mathcal{GN}_p(\mu, \sigma)$, here with a location $\mu$ and a scale $\sigma$:
+#
+# $$f(z) = \underbrace{\frac{p^{1-1/p}}{2\sigma\,\Gamma(1/p)}}_{\text{makes the integral 1}}
+#   \exp\Bigl(-\frac{|z-\mu|^p}{p\,\sigma^p}\Bigr) .$$
+#
+# To draw from it we draw a size and a sign, as in [the opening notebook](00_the_method_on_one_page.ipynb). Only the
+# size changes: put $g = |z|^p / (p\,\sigma^p)$ into the density with $\mu = 0$, and $g$ follows a Gamma distribution of
+# shape $1/p$.
+
+
+# %% tags=["key", "slide"]
+def draw_gn(shape, p):  # scale 1
+    size = (p * Gamma(1 / p, 1.0).sample(shape)) ** (1 / p)  # new: for any p, not only 1
+    sign = 2 * torch.randint(2, shape) - 1
+    return sign * size
+
+
+def draw_sphere(n, d, p):
+    z = draw_gn((n, d), p)
+    return z / lp_norm(z, p, keepdim=True)  # on the unit ℓp sphere, (n, d)
+
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+torch.manual_seed(8)
+figure, panels = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, sharey=True)
+for panel, p in zip(panels, (2, 1, 0.5)):
+    z = unit_variance_scale(p) * draw_gn((1500, 2), p)
+    panel.scatter(*z.T, s=4, color=LOOKS[p][0], linewidth=0)
+    panel.plot(*(lp_norm(z, p).median() * unit_curve(p)).T, color=COLORS["theory"], linewidth=1)
+    panel.set(title=f"p = {p}", xlabel="$z_1$", aspect="equal", xlim=(-4, 4), ylim=(-4, 4))
+panels[0].set_ylabel("$z_2$")
+figure.suptitle("The same variance in three shapes")
+show(
+    figure,
+    alt="1,500 points each of three distributions of variance 1: a round cloud for p = 2, a diamond for p = 1, a star with "
+    "points along the axes for p = 0.5. A line around half of the points has the shape of the sphere.",
+)
+
+# %% [markdown]
+# The line holds half of the points. Every vector is a radius times a direction,
+#
+# $$\mathbf{z} = r\,\mathbf{u}, \qquad r = \lVert\mathbf{z}\rVert_p, \qquad \mathbf{u} = \mathbf{z}/r \text{ on the unit ℓp sphere,}$$
+#
+# and here the two are independent: how far out a point lies says nothing about where it points
+# ([why](evidence/01_lp_spheres.ipynb#Why-radius-and-direction-are-independent)). The radius is easy, since Gamma variables add
+# up: $r^p$ follows the Gamma distribution of shape $d/p$ and scale $p\,\sigma^p$. ✓ [T7](evidence/01_lp_spheres.ipynb#T7). Now
+# 01.3, fifteen minutes: the mean radius.
+#
+# And the directions? At $p = 2$ they cover the round sphere evenly, which contrastive learning calls *uniformity* (Wang
+# and Isola, 2020) ✓ [T1](evidence/01_lp_spheres.ipynb#T1), and at $p = 1$ the diamond ✓
+# [T3](evidence/01_lp_spheres.ipynb#T3). At other $p$ a piece of the sphere counts by the volume under it and not by its
+# area ✓ [T8](evidence/01_lp_spheres.ipynb#T8). (Now 01.6, an open question: do the two come closer as $d$ grows, for
+# $p < 1$?) How near to the axes do directions come? Square the entries of $\mathbf{u}$, and ask which share of the sum
+# the largest one holds. If all entries were equal, it would be one in $d$.
+#
+# **Your guess.** With $p = \tfrac14$ and 512 entries: what share, on average?
+
+# %%
+guess = None  # a share, between 1/512 and 1
+
+# %% tags=["answer"] collapsed=true jupyter={"outputs_hidden": true}
+torch.manual_seed(9)
+shapes = (0.25, 0.5, 0.75, 1, 1.5, 2, 4)
+largest = []
+for p in shapes:
+    energy = draw_sphere(2000, 512, p).square()
+    largest.append((energy.amax(dim=1) / energy.sum(dim=1)).mean())
+compare(guess, largest[0])
+
+# %%
+print(f"p = 2: {largest[5]:.3f}, p = 1: {largest[3]:.3f}; if all were equal: {1 / 512:.3f}")
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+figure, panel = plt.subplots(figsize=(6, 2.9))
+panel.plot(shapes, largest, "o-", color=COLORS["measurement"])
+panel.axhline(1 / 512, color=COLORS["theory"], linestyle="--", label="all entries equal")
+panel.set(
+    xscale="log",
+    yscale="log",
+    xlabel="p",
+    ylabel="share of the squares",
+    title="The smaller p, the more the largest entry holds",
+)
+panel.set_xticks(shapes, [str(p) for p in shapes])
+panel.minorticks_off()
+panel.legend()
+show(
+    figure,
+    alt="The largest entry's share of the sum of squares in 512 dimensions falls from about .3 at p = 1/4 as p grows.",
+)
+
+
+# %% [markdown]
+# With $p = \tfrac14$ one entry of 512 holds more than a quarter. So the smaller $p$ is, the nearer the directions come
+# to the axes. Even the Gaussian is not shared out equally.
+
+# %% [markdown] tags=["slide"]
+# ## 7 · Each is the most spread out when its $p$-th moment is fixed
+#
+# We wanted a target that is spread out. The measure of spread is the *differential entropy* $h = -\int f \log f$, in
+# *nats*. Fix the mean of $\lVert\mathbf{z}\rVert_p^p$. Then no distribution is more spread out than independent
+# $\mathcal{GN}_p$ entries (two lines of [proof](evidence/01_lp_spheres.ipynb#T2)). Here are entries of each shape $q$,
+# all scaled to the same $\mathbb{E}|z|^p$:
+
+# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+def entropy(q, p):  # of GN_q in nats, at the scale where E|z|^p = 1
+    # log (E|z|^p)^(1/p) at scale 1
+    moment = math.log(q) / q + (math.lgamma((p + 1) / q) - math.lgamma(1 / q)) / p
+    return math.log(2) + math.lgamma(1 / q) + (1 / q - 1) * math.log(q) + 1 / q - moment
+
+
+figure, panel = plt.subplots(figsize=(6.5, 3))
+grid = torch.logspace(-2, 3, 121, base=2).tolist()
+for p in (0.5, 1, 2):
+    color, line = LOOKS[p]
+    panel.plot(grid, [entropy(q, p) - entropy(p, p) for q in grid], line, color=color, label=f"p = {p}")
+    panel.plot([p], [0], "o", color=color, clip_on=False)
+panel.set(xscale="log", ylim=(-0.7, 0), xlabel="shape q", ylabel="entropy, less the largest")
+panel.set_title("What is most spread out depends on what is fixed", pad=12)
+panel.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
+panel.minorticks_off()
+panel.legend(title=r"fixed: $\mathbb{E}|z|^p$", loc="lower right")
+show(
+    figure,
+    alt="Three curves of entropy against the shape q. The curve for the constraint p touches zero at q = p and is negative "
+    "everywhere else.",
+)
+
+# %% [markdown]
+# Each curve touches zero at $q = p$. So "maximum entropy" alone does not choose a target. The constraint does. ✓
+# [T2](evidence/01_lp_spheres.ipynb#T2) [T4](evidence/01_lp_spheres.ipynb#T4)
+#
+# (Fixed is the mean of the $p$-th *power* of the norm. The post says "norm".) Now 01.4, twenty minutes: fix whatever you like.
+
+# %% [markdown] tags=["slide"]
+# ## 8 · Does a sample have zeros, too?
+#
+# The smaller $p$ is, the more $\mathcal{GN}_p$ leans on the axes, as its sphere does. The post draws a parallel: as a
+# Laplace *prior* makes weights sparse, a Laplace *target* should make features sparse.
 #
 # **Your guess.** Draw a million entries with $p = 1$. What share of them is exactly zero? And with $p = \tfrac14$?
 
@@ -859,8 +661,8 @@ compare(guess, (entries == 0).double().mean())
 print(f"p = 1/4: {(draw_gn((1_000_000,), p=0.25) == 0).double().mean():.3f}")
 
 # %% [markdown]
-# A density gives every single number the probability zero, and zero is no exception. The lasso's zeros, like those of section
-# 5, belong to the *minimum* of something. A sample minimises nothing. So features that match a Laplace target exactly are often
+# A density gives every single number the probability zero, and zero is no exception. The zeros of sections 3 to 5 belong to
+# the *minimum* of something. A sample minimises nothing. So features that match a Laplace target exactly are often
 # small and zero with probability 0, and a smaller $p$ does not change that.
 #
 # What does? Shift the same million entries to the left by one standard deviation, and cut off what is negative:
@@ -878,10 +680,11 @@ print(f"share that is not zero: {features.count_nonzero() / len(features):.3f}, 
 # ## In three sentences
 #
 # **Shown:** features need a target or they collapse; the smaller $p$ is, the more the ℓp sphere leans on the axes, and
-# independent $\mathcal{GN}_p$ entries are a radius times a direction on it, as spread out as their $p$-th moment allows. **Open:** a
-# corner makes zeros in a minimum and not in a sample, so how does a target get exact zeros, and how many? **Where to go:**
-# [chapter 02](02_rectified_generalized_gaussian.ipynb), and the [evidence](evidence/01_lp_spheres.ipynb) for what this lesson left
-# out, such as the two ways to weigh a piece of a sphere.
+# a corner makes exact zeros where something is minimised; independent $\mathcal{GN}_p$ entries have the shape of that
+# sphere, and are as spread out as their $p$-th moment allows. **Open:** a sample has no zeros, so how does a target get
+# them, and how many? **Where to go:** [chapter 02](02_rectified_generalized_gaussian.ipynb), and the
+# [evidence](evidence/01_lp_spheres.ipynb) for what this lesson left out: Gaussian shells, the diamond's triangles, and
+# the two ways to weigh a piece of a sphere.
 
 # %% [markdown]
 # **Read on.** B. A. Olshausen, D. J. Field, *Emergence of simple-cell receptive field properties by learning a sparse code for

@@ -256,7 +256,7 @@ for p in (2, 1, 0.75, 0.5, 0.25):
 # %% [markdown]
 # ## Hidden vectors
 #
-# Section 5 of the lesson looks for the solution of $A\mathbf{x} = \mathbf{b}$ with the smallest $\sum_i |x_i|^p$ by iteratively
+# Section 4 of the lesson looks for the solution of $A\mathbf{x} = \mathbf{b}$ with the smallest $\sum_i |x_i|^p$ by iteratively
 # reweighted least squares. How good is that loop?
 #
 # At $p = 1$ the problem is a linear program: write $\mathbf{x} = \mathbf{x}^+ - \mathbf{x}^-$ with two vectors without negative
@@ -335,6 +335,37 @@ for m in (12, 16, 20, 24):
 # its share of the probability, wherever the shell is: the radius says nothing about the direction. All that distinguishes one such
 # distribution from another is the distribution of one number, $r$. And the share is that of the volume of the cone over $A$ in the
 # volume of the unit ball, the *cone measure* of $A$.
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+generator = torch.Generator().manual_seed(3)
+size = -torch.log1p(-torch.rand(2500, 2, generator=generator))
+z = size * (1 - 2 * torch.randint(2, (2500, 2), generator=generator))  # density ∝ exp(-‖z‖₁)
+near = z.abs().amax(dim=1) > 4 * z.abs().amin(dim=1)  # a piece of the sphere: directions near an axis
+figure, panels = plt.subplots(1, 2, figsize=(8.6, 4), sharex=True, sharey=True)
+for panel, p, title in zip(panels, (1, 2), ("p = 1: the same share in each shell", "p = 2: the share grows outwards")):
+    panel.scatter(*z[~near].T, s=3, color=COLORS["muted"], linewidth=0)
+    panel.scatter(*z[near].T, s=4, color=COLORS["laplace"], linewidth=0, label="near an axis")
+    r, quarter = lp_norm(z, p), unit_curve(p, 201).float()
+    bounds = r.quantile(torch.tensor([0.25, 0.5, 0.75]))
+    shell = torch.bucketize(r, bounds)
+    for k in range(4):
+        height = 3.6 - 0.55 * k
+        panel.text(2.4, height, f"shell {k + 1}: {near[shell == k].float().mean():.2f}", fontsize=9)
+    for radius in bounds:
+        for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            panel.plot(*(radius * quarter * torch.tensor(signs)).T, color=COLORS["theory"], linewidth=1)
+    panel.set(title=title, xlabel="$z_1$", aspect="equal", xlim=(-4, 4.6), ylim=(-4, 4))
+panels[0].set_ylabel("$z_2$")
+panels[0].legend(loc="lower right", markerscale=3)
+show(
+    figure,
+    alt="A cloud of points with density constant on diamonds. Points near the axes are coloured. Diamonds cut it into four "
+    "shells with nearly equal coloured shares; circles cut it into shells whose coloured share grows outwards.",
+)
+
+# %% [markdown]
+# *A cloud made for $p = 1$. Measured with its own norm, the share near an axis is nearly the same in every shell. With the wrong
+# norm it is not.*
 #
 # **How the tests work.** To compare a sample with a distribution, this chapter uses the Kolmogorov–Smirnov test: its *p-value* is
 # the probability that a sample from the distribution itself would lie at least as far from it. (It has nothing to do with the $p$
@@ -423,6 +454,22 @@ print(f"Laplace entries {sum(p < LEVEL for p in wrong_tests)} of {len(wrong_test
 print("agrees: √d and 1/√2 = 0.71 as d grows, direction uniform and independent of the radius")
 print(false_alarms(tests))
 
+# %% jupyter={"source_hidden": true} tags=["draw"]
+figure, panel = plt.subplots(figsize=(8, 2.8))
+for d, r in radii.items():
+    panel.hist(r, bins=40, density=True, color=COLORS["gaussian"], alpha=0.5, label="measured" if d == 2 else None)
+    grid = torch.linspace(max(0, d**0.5 - 3.5), d**0.5 + 3.5, 300)
+    panel.plot(grid, scipy.stats.chi(d).pdf(grid), color=COLORS["theory"], label="χ(d)" if d == 2 else None)
+    panel.annotate(f"d = {d}", (max(2.6, d**0.5), 0.7), ha="center", fontsize=10)
+panel.set(xlabel=r"radius $\|z\|_2$", ylabel="density", ylim=(0, 0.8), xlim=(0, 70))
+panel.set_title("The shell moves out and hardly widens")
+panel.legend(loc="center right", bbox_to_anchor=(0.8, 0.5))
+show(
+    figure,
+    alt="Histograms of the radius for d = 2, 64, 512 and 4096. The four bumps move out, are equally wide, and are covered by "
+    "the density of the chi distribution.",
+)
+
 # %% [markdown]
 # ## The diamond
 #
@@ -488,6 +535,34 @@ wrong_directions = tests_of_uniformity(z / lp_norm(z, 1, keepdim=True))
 assert max(wrong_scale + wrong_directions) < LEVEL
 print("the scale 1 in place of σ is recognised as wrong, and so are a Gaussian's directions on the ℓ1 sphere")
 print(f"agrees ({false_alarms(radius_tests + direction_tests)})")
+
+# %% jupyter={"source_hidden": true} tags=["draw"]
+generator = torch.Generator().manual_seed(4)
+size = -torch.log1p(-torch.rand(3000, 3, generator=generator))
+clouds = (
+    (size, "Laplace: even", COLORS["laplace"]),
+    (torch.randn(3000, 3, generator=generator).abs(), "Gaussian: thinner at the corners", COLORS["gaussian"]),
+)
+corner = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
+figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.6), sharex=True, sharey=True)
+for panel, (z, title, color) in zip(panels, clouds):
+    panel.scatter(*(z / z.sum(dim=1, keepdim=True) @ corner).T, s=3, color=color, linewidth=0)
+    panel.plot(*corner[[0, 1, 2, 0]].T, color=COLORS["theory"], linewidth=1)
+    middle = (corner + corner.roll(1, 0)) / 2
+    panel.plot(*middle[[0, 1, 2, 0]].T, color=COLORS["theory"], linewidth=1)
+    for i, (place, side) in enumerate(zip(corner, ("right", "left", "left"))):
+        panel.annotate(f" axis {i + 1} ", place, ha=side, va="center")
+    panel.set(title=title, aspect="equal", xlim=(-0.25, 1.3))
+    panel.axis("off")
+show(
+    figure,
+    alt="A triangle, one face of the octahedron, cut into four. Directions of Laplace vectors fill it evenly; those of "
+    "Gaussian vectors are denser in the middle and thinner at the corners, which lie on the axes.",
+)
+
+# %% [markdown]
+# *The eight faces folded onto one by taking absolute values. The Laplace distribution reaches into the corners, which lie on the
+# axes; the Gaussian gets there less often.*
 
 # %% [markdown]
 # ## A sampler for any p

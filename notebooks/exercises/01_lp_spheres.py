@@ -53,7 +53,7 @@ from checks import check
 torch.set_num_threads(1)  # for tensors as small as these, waiting for a second thread costs more than it saves
 
 
-# Functions of the chapter: effective_rank of section 2; sample_gn and total_variation of the evidence (claims T7 and T8).
+# Functions of the evidence: effective_rank (claim S2), sample_gn (claim T7), total_variation (claim T8).
 def effective_rank(z):
     shares = torch.linalg.svdvals(z - z.mean(0))
     shares = shares / shares.sum()
@@ -92,7 +92,7 @@ def total_variation(p):
 # ## 01.1 · Four directions, of which one is wide (5 minutes)
 #
 # *Predict, then compute.* The columns of a large feature matrix $Z$ of shape $(n, 4)$ are independent, with mean zero
-# and standard deviations 3, 1, 1 and 1. Which effective rank (section 2) does it have as $n \to \infty$? First on
+# and standard deviations 3, 1, 1 and 1. Which effective rank (section 1) does it have as $n \to \infty$? First on
 # paper, to three significant digits; then draw such a matrix and compare.
 
 # %% [markdown] tags=["hint"]
@@ -118,7 +118,7 @@ check("01.1", predicted_rank)
 #
 # $$\frac{\lVert\mathbf{x}+\mathbf{y}\rVert_p}{\lVert\mathbf{x}\rVert_p + \lVert\mathbf{y}\rVert_p} .$$
 #
-# How large is it, as a function of $p$? And where do you see it in the picture of section 3?
+# How large is it, as a function of $p$? And where do you see it in the picture of section 2?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -143,7 +143,7 @@ check("01.2", break_triangle)
 # ## 01.3 · The mean radius (15 minutes)
 #
 # *Derive, then test.* Let $\mathbf{z}$ have $d$ independent coordinates $\mathcal{GN}_p(0, \sigma)$ and let
-# $r = \lVert\mathbf{z}\rVert_p$. Section 9 gives the distribution of $r^p$, and with it $\mathbb{E}\,r^p = d\,\sigma^p$. What is
+# $r = \lVert\mathbf{z}\rVert_p$. Section 6 gives the distribution of $r^p$, and with it $\mathbb{E}\,r^p = d\,\sigma^p$. What is
 # $\mathbb{E}\,r$? Your function should also work at $d = 1000$. Compare with the mean radius of draws from `sample_gn`.
 
 # %% [markdown] tags=["hint"]
@@ -167,7 +167,7 @@ check("01.3", mean_radius)
 # %% [markdown] tags=["exercise"]
 # ## 01.4 · Most spread out, under any constraint (20 minutes)
 #
-# *Derive, then test.* Section 11 fixes the mean of $|z|^p$ and finds $\mathcal{GN}_p$, the Gaussian for $p = 2$. Fix the
+# *Derive, then test.* Section 7 fixes the mean of $|z|^p$ and finds $\mathcal{GN}_p$, the Gaussian for $p = 2$. Fix the
 # mean of any function $\varphi(z)$ at a value $v$ instead. Which density on an interval has the largest entropy? Write
 # it as a function of three things: the values of $\varphi$ on a fine grid, $v$, and the grid. ($v$ will be less than
 # the mean of $\varphi$ under the uniform distribution, and more than the smallest $\varphi$.)
@@ -175,9 +175,9 @@ check("01.3", mean_radius)
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
-# The proof in section 11 works for every density $g$ whose logarithm is a constant minus $\lambda\,\varphi(z)$. Two
-# numbers are left to choose. The constant makes the integral 1 (on the grid, a sum times a step). For $\lambda > 0$:
-# when it grows, the mean of $\varphi$ falls, so bisection finds it.
+# The proof in the [evidence](../evidence/01_lp_spheres.ipynb#T2) (claim T2) works for every density $g$ whose logarithm
+# is a constant minus $\lambda\,\varphi(z)$. Two numbers are left to choose. The constant makes the integral 1 (on the
+# grid, a sum times a step). For $\lambda > 0$: when it grows, the mean of $\varphi$ falls, so bisection finds it.
 #
 # </details>
 
@@ -194,7 +194,7 @@ check("01.4", most_spread)
 # %% [markdown] tags=["exercise"]
 # ## 01.5 · Lasso and ridge at once (20 minutes)
 #
-# *Change the prior.* Section 12 finds the posterior mode of a weight under a Laplace prior and under a Gaussian one.
+# *Change the prior.* Section 5 finds the posterior mode of a weight under a Laplace prior and under a Gaussian one.
 # Take both: a prior proportional to $\exp\bigl(-|w|/b - w^2/(2\tau^2)\bigr)$, known as the *elastic net*. With Gaussian
 # noise of variance $s^2$ and the least-squares value $\hat{w}$, what is the posterior mode? Is it exactly zero
 # anywhere, and what does it take off far out?

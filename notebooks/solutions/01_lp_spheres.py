@@ -101,7 +101,7 @@ def mean_radius(d, p, sigma):
 # %% [markdown] tags=["solution"]
 # The root of the mean, $d^{1/p}\sigma$, is *not* the mean: at $d = 1$, $p = 1/2$ it is $\sigma$, and the mean is
 # $3\sigma/2$. For large $d$ the ratio of the two tends to 1, since the spread of $r$ relative to its mean falls as
-# $1/\sqrt{pd}$. So the thin shell of section 7 is relative: in absolute terms its width grows as $d^{1/p - 1/2}$, which
+# $1/\sqrt{pd}$. So the thin shell of a Gaussian (claim T1) is relative: in absolute terms its width grows as $d^{1/p - 1/2}$, which
 # stays constant at $p = 2$ only. The shell of the Laplace distribution gets as wide as $\sqrt{d}$.
 
 # %% tags=["check"]
