@@ -338,65 +338,10 @@ show(
 # The ReLU does. ✓ [R6](evidence/04_rdmreg.ipynb#R6)
 #
 # That settles the first question of this chapter. The second is harder, and it needs many dimensions. Before we ask it there,
-# we need two facts: how well a step sees in many dimensions, and what a good loss is.
+# we need to know what a good loss is.
 
 # %% [markdown]
-# ## 5 · In 512 dimensions a step sees only part of the way
-#
-# A network has hundreds of features, not two. Let $D = 512$. There we draw $N = 256$ directions, so one step looks along
-# fewer directions than there are. How good is the direction of its gradient? We compare it with the gradient of very
-# many directions, by the cosine of the angle between them. For points that have nearly collapsed there is a formula (the
-# evidence derives it),
-#
-# $$\text{cosine} \approx \sqrt{\frac{N}{N + D - 1}},$$
-#
-# so what counts is $N$ beside $D$.
-
-
-# %%
-def gradient(loss, z):
-    z = z.clone().requires_grad_()
-    return torch.autograd.grad(loss(z), z)[0]
-
-
-def cosines(D, counts):  # between the gradient of few directions and that of very many
-    z, y = 0.2 * torch.randn(128, D).relu(), sample_rgg((128, D), p=1.0, mu=MU)
-    full = gradient(lambda z: rdmreg_loss(z, y, 8 * D + 2000), z)
-    few = torch.stack([gradient(lambda z, n=n: rdmreg_loss(z, y, n), z) for n in counts])
-    return torch.cosine_similarity(few.flatten(1), full.flatten(), dim=1)
-
-
-# %%
-torch.manual_seed(11)
-counts = (4, 16, 64, 256, 1024)
-repeat = {2: 40, 32: 10, 512: 2}
-measured = {D: torch.stack([cosines(D, counts) for _ in range(n)]).mean(0) for D, n in repeat.items()}
-print(f"N = 256 and D = 512: cosine {measured[512][3]:.2f}, by the formula {math.sqrt(256 / 767):.2f}")
-print(f"N = 8192: {math.sqrt(8192 / 8703):.2f} by the formula")
-
-# %% jupyter={"source_hidden": true} tags=["draw"]
-figure, panel = plt.subplots(figsize=(5.5, 3.2))
-for (D, values), marker, line in zip(measured.items(), "^oD", ("-.", "-", "--")):
-    panel.plot(counts, values, marker, color=COLORS["measurement"], label=f"D = {D}")
-    panel.plot(counts, [math.sqrt(n / (n + D - 1)) for n in counts], line, color=COLORS["theory"], linewidth=1)
-panel.set(xscale="log", xlabel="directions N", ylabel="cosine", ylim=(0, 1.05), title="Near collapse N counts beside D")
-panel.legend()
-show(
-    figure, alt="Cosine with the full gradient against the number of directions for D = 2, 32, 512, along the formula."
-)
-
-# %% [markdown]
-# So a single step points only roughly the right way, and near the target, where less is left to see, it is worse. But every
-# step draws new directions, and the optimizer averages over steps. ✓ [R5](evidence/04_rdmreg.ipynb#R5), orthogonal directions included
-#
-# > **How many, then?** The post's minimal example draws 256, the authors' repository 8192, where the formula gives .97. We
-# > compared the two with ten seeds in [chapter 05](05_pretraining_cifar100.ipynb): the encoder was not seen to differ, and
-# > with 8192 fewer features were *dead*, that is, off for nearly all images, while more were on in all. With endless samples even one direction would be
-# > enough: under a condition on its moments, *almost every single direction* tells a distribution from any other
-# > (Cuesta-Albertos, Fraiman and Ransford, 2007). With 256 samples it would not, as section 7 shows.
-
-# %% [markdown]
-# ## 6 · A perfect cloud does not have loss zero
+# ## 5 · A perfect cloud does not have loss zero
 #
 # Suppose that training is done, and the features follow the target exactly. Then $\mathbf{Z}$ and $\mathbf{Y}$ are two
 # samples of one distribution. Two samples are never equal, so the loss stays above zero. This is its *noise floor*:
@@ -430,11 +375,17 @@ show(figure, alt="RDMReg between two samples of the target falls along nearly st
 # what a sample of the target would get, with the same $B$, $D$ and $\mu$. ✓ [R2](evidence/04_rdmreg.ipynb#R2) (How fast such
 # floors fall is a [theory of its own](https://arxiv.org/abs/1909.07862).)
 #
-# Now 04.3 and 04.4, twenty minutes each: what a dead feature costs, and why the floor falls more slowly than
-# $1/B$.
+# Now 04.3 and 04.4, twenty minutes each: what a dead feature costs (one that is off for nearly all images), and why the
+# floor falls more slowly than $1/B$.
+#
+# > **How many directions?** In 512 dimensions, 256 directions do not cover the space, and one step points only roughly the
+# > right way: near collapse its cosine with the full gradient is about $\sqrt{N/(N + D - 1)}$, which is .58. But every step draws
+# > new directions, and the optimizer averages over steps ✓ [R5](evidence/04_rdmreg.ipynb#R5). The post's minimal example draws
+# > 256, the authors' repository 8192, where the formula gives .97
+# > ([both](evidence/04_rdmreg.ipynb#How-many-directions-are-enough)). In [chapter 05](05_pretraining_cifar100.ipynb) we compare them.
 
 # %% [markdown] tags=["slide"]
-# ## 7 · In 512 dimensions the loss hardly sees the zeros
+# ## 6 · In 512 dimensions the loss hardly sees the zeros
 #
 # The target has .122 of its entries non-zero. Let us build two impostors. Both have the *mean and the variance* of the target,
 # and nothing else. One is Gaussian: *no* entry is zero, and many are negative. The other has half of its entries
@@ -511,7 +462,7 @@ print(f"half of the entries on, D = 512, B = 4096: {relative_loss(half_on, 512, 
 
 # %% [markdown]
 # And there is one thing that mean and variance do say. A cloud without negative entries cannot have *fewer* non-zeros than
-# $\text{mean}^2 / (\text{mean}^2 + \text{variance})$, by Cauchy and Schwarz: the loss bounds the share from below.
+# $\text{mean}^2 / (\text{mean}^2 + \text{variance})$, by Cauchy and Schwarz. So a *small* loss bounds the share from below.
 
 # %%
 print(f"at least {MEAN**2 / (MEAN**2 + VARIANCE):.3f}, asked {ASKED:.3f}")
@@ -523,7 +474,7 @@ print(f"at least {MEAN**2 / (MEAN**2 + VARIANCE):.3f}, asked {ASKED:.3f}")
 # > [Chapter 05](05_pretraining_cifar100.ipynb) sets the two side by side.
 
 # %% [markdown] tags=["slide"]
-# ## 8 · So the path decides how many zeros there are
+# ## 7 · So the path decides how many zeros there are
 #
 # If the loss hardly sees the number, something else decides it. Let us watch. We move free points, in 2 and in 512 dimensions,
 # with a ReLU as before. And beside them we *clamp*: there is no ReLU, but after each step what is negative is set to zero.
@@ -576,7 +527,7 @@ compare(guess, runs["clamped, from the target"][0][-1])
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panels = plt.subplots(1, 2, figsize=(11, 3.5), sharey=True)
-for panel, paths, title in ((panels[0], plane, "D = 2"), (panels[1], runs, "D = 512: the share goes its own way")):
+for panel, paths, title in ((panels[0], plane, "D = 2: the share stays near"), (panels[1], runs, "D = 512: the share goes its own way")):
     for (name, (shares, _)), look in zip(paths.items(), ("-", "--", "-.", ":")):
         panel.plot(shares, look, color=COLORS["gaussian" if "clamped" in name else "measurement"], label=name)
     panel.plot([0, 300], [ASKED, ASKED], color=COLORS["rectified"], linewidth=1)
@@ -623,7 +574,7 @@ for mu in (-2.0, -1.0, 0.0):
 # share, through two moments. The batch is too small to see more. The path fills in the rest.
 
 # %% [markdown] tags=["slide"]
-# ## 9 · In a network the share depends on how we train
+# ## 8 · In a network the share depends on how we train
 #
 # In a network the door need not close: all features come from shared weights, and a unit that is off for one image moves
 # with those for which it is on. So what happens there? Below, on the left, is the share of non-zero features in a run of 100
@@ -634,19 +585,21 @@ for mu in (-2.0, -1.0, 0.0):
 # %%
 full = json.loads((RESULTS / "cifar100" / "rdmreg_p1_mu-1_100epochs_seed0.json").read_text(encoding="utf-8"))
 record = json.loads((RESULTS / "experiments" / "share.json").read_text(encoding="utf-8"))
-arms = {}  # the share on test images, three seeds an arm
+arms = {}  # on test images, three seeds an arm
 for run in record["runs"]:
     if run["arm"] != "no regularizer":  # which asks for no share
-        arms.setdefault(run["arm"], []).append(run["final"]["nonzero_fraction"])
+        arms.setdefault(run["arm"], []).append(run["final"] | {"loss 2": run["regularizer"]})
 names = {"base": "12 epochs"}
-for arm, values in arms.items():
-    print(f"{names.get(arm, arm):16} {sum(values) / len(values):.3f}")
+for arm, three in arms.items():
+    share, dead, loss2 = (sum(run[key] for run in three) / 3 for key in ("nonzero_fraction", "dead_fraction", "loss 2"))
+    print(f"{names.get(arm, arm):16} share {share:.3f}, dead {dead:.2f}, loss 2 {loss2:.3f}")
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.3))
 left.plot(range(1, 101), [epoch["nonzero_fraction"] for epoch in full["epochs"]], color=COLORS["measurement"])
 left.set(xlabel="epoch", ylabel="share that is not zero", ylim=(0, 0.3), title="CIFAR-100: met early, then left")
-for place, values in enumerate(arms.values()):
+for place, three in enumerate(arms.values()):
+    values = [run["nonzero_fraction"] for run in three]
     right.plot(values, [-place] * len(values), "o", color=COLORS["measurement"], alpha=0.7)
 right.set_yticks(range(0, -len(arms), -1), [names.get(arm, arm) for arm in arms])
 right.set(xlabel="share that is not zero", xlim=(0, 0.3), title="Shapes: it depends on how we train")
@@ -661,8 +614,10 @@ show(
 # %% [markdown]
 # Three things can be read off, for this network and these images.
 #
-# - **It depends on the learning rate and on when we stop.** A quarter of the rate leaves the share far
-#   above what we asked, four times the rate far below. Three times as many epochs bring it down a little.
+# - **It depends on the learning rate and on when we stop.** A quarter of the rate leaves the share far above what we asked.
+#   Three times as many epochs bring it down a little. Four times the rate brings it far below, even below the least share of
+#   section 6. But that bound needs a small loss, and this one is large: nearly four fifths of the features are dead, off for all
+#   but a few images. At that rate training has gone wrong.
 # - **Loss 1 lifts it.** Without the term that makes two views agree, the share ends *below* what we asked.
 # - **More directions do not bring it nearer.** With 8192 of them it ends higher.
 #
@@ -688,7 +643,7 @@ for name, z in (("learned", learned), ("shuffled", shuffled), ("the target", sam
 # **What is not known:** why loss 1 lifts the share, and why it rises over a long run on CIFAR-100 and falls on the shapes.
 
 # %% [markdown] tags=["slide"]
-# ## 10 · SIGReg does the same with a formula in place of samples
+# ## 9 · SIGReg does the same with a formula in place of samples
 #
 # RDMReg is *two-sample*: it has to draw the target. If the target is the standard Gaussian, that is not needed. Every
 # shadow of it is $\mathcal{N}(0, 1)$, and we can write down what one sees along any direction. This is LeJEPA's loss,
@@ -716,7 +671,13 @@ def sigreg(z, c):  # features (B, D), directions (N, D)
 # Both losses are there to prevent collapse. So what do they do when the features *have* collapsed? We shrink a cloud by a
 # factor $s$ and look at the part of the gradient that takes points apart.
 
+
 # %%
+def gradient(loss, z):
+    z = z.clone().requires_grad_()
+    return torch.autograd.grad(loss(z), z)[0]
+
+
 torch.manual_seed(4)
 cloud, y, c = torch.randn(256, 8), torch.randn(256, 8), random_directions(64, 8)
 losses = {"SIGReg": lambda z: sigreg(z, c), "RDMReg": lambda z: rdmreg_loss(z, y, directions=c)}
@@ -751,7 +712,7 @@ show(figure, alt="Both axes logarithmic: near collapse RDMReg's pull stays const
 # > its own, and compares sorted features with the quantiles of a Gaussian.
 
 # %% [markdown] tags=["slide"]
-# ## 11 · Two doors to other losses
+# ## 10 · Two doors to other losses
 #
 # **One sample after all.** The post says that RGG has to be sampled, because its shadows are no longer RGG. But Eq. 7 only
 # needs the characteristic function of a shadow. The entries of the target are independent, so it is a product,

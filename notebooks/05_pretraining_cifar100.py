@@ -438,7 +438,7 @@ show(
 # - **Invariance alone** collapses: all features are zero, and the encoder is worth no more than before training. ✓ [F1](evidence/05_pretraining_cifar100.ipynb#F1)
 # - **The weight is not delicate:** half and twice do as well, up to what a seed does (see the three seeds above).
 # - **The family.** Without rectification the method is called LpJEPA. With a Gaussian target and another loss, SIGReg
-#   ([chapter 04](04_rdmreg.ipynb), section 10), it is LeJEPA. Half of the features at zero cost the encoder
+#   ([chapter 04](04_rdmreg.ipynb), section 9), it is LeJEPA. Half of the features at zero cost the encoder
 #   nothing that these runs could show. (With ten seeds, LpJEPA and ours have probes of .635 and .636.) ✓ [F4](evidence/05_pretraining_cifar100.ipynb#F4)
 # - **A chosen share needs both halves.** Without the ReLU nothing is exactly zero. With the ReLU and a target that has
 #   negative values too, nearly all features are zero, at a share that nobody chose, and the encoder is worse. ✓ [F6](evidence/05_pretraining_cifar100.ipynb#F6)
@@ -475,7 +475,7 @@ show(
 # %% [markdown]
 # The learned share follows the asked one over two decades, for both $p$. Only at the sparsest setting ($p = 2$, $\mu = -3$, at the lower left) does the network make less than
 # half of it. But the recipe is fixed here. Other learning rates move the share at one and the same $\mu$ up and down
-# ([chapter 04](04_rdmreg.ipynb), section 9), and a long run can leave it, as we will see. ✓ [F2](evidence/05_pretraining_cifar100.ipynb#F2)
+# ([chapter 04](04_rdmreg.ipynb), section 8), and a long run can leave it, as we will see. ✓ [F2](evidence/05_pretraining_cifar100.ipynb#F2)
 #
 # ## 10 · The right share can hide dead features
 #

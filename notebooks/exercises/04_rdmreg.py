@@ -57,7 +57,7 @@ from checks import check
 torch.set_num_threads(1)  # tensors are small here
 
 
-# The product of section 11 of the lesson, for p = 1.
+# The product of section 10 of the lesson, for p = 1.
 def projected_cf(c, t, mu, sigma):
     """E exp(i t c.x) for independent RGG coordinates with p = 1, mu <= 0: directions c (N, D), knots t (K,) -> (N, K)."""
     a = math.exp(mu / sigma) / 2
@@ -125,7 +125,7 @@ check("04.2", fool_directions)
 # *Derive, then test.* The target is $\mathcal{N}(0, I_D)$, and so are the features, except that $k < D$ coordinates are
 # dead: always 0. What is RDMReg then, on average over the directions? Let $B$ be so large that there is no noise.
 # Guess first, with $D = 512$ and $B = 256$. Two samples of this Gaussian target then have a loss of about 0.023: that is its
-# floor (section 6 prints the floor of another target). How many coordinates may die before their price equals the floor?
+# floor (section 5 prints the floor of another target). How many coordinates may die before their price equals the floor?
 #
 # `check` is content with 8 per cent, so you may average over random directions, or simulate the loss itself with batches
 # of a few hundred. A simulation has its noise floor in it: `check` asks for $k = 0$ and takes that into account.
@@ -152,7 +152,7 @@ check("04.3", price_of_dead)
 # %% [markdown] tags=["exercise"]
 # ## 04.4 · The floor, exactly (20 minutes)
 #
-# *Derive, then test.* In section 6 the floor falls as the batch grows. How fast? Take the simplest case: one coordinate,
+# *Derive, then test.* In section 5 the floor falls as the batch grows. How fast? Take the simplest case: one coordinate,
 # and features and target both exponential with mean 1 (the non-zero part of RGG at $p = 1$). What is the
 # expected loss of two samples of size $B$? Guess first: by which factor does it fall when $B$ grows from 256 to 1024?
 # (`check` is content with 6 per cent, so a simulation will do, with some 20,000 repetitions at small $B$.)
@@ -182,12 +182,12 @@ check("04.4", floor_of_exponential)
 # %% [markdown] tags=["exercise"]
 # ## 04.5 · Change the target: waves of groups (20 minutes)
 #
-# *Change the target.* Section 11 uses that the coordinates are independent. Take the target of exercise 02.6, whose
+# *Change the target.* Section 10 uses that the coordinates are independent. Take the target of exercise 02.6, whose
 # zeros come in groups: coordinates $0 \dots g-1$ are active together, then $g \dots 2g-1$, and so on. Each group is
 # active with probability $a = \frac12 e^{\mu/\sigma}$, independently of the others ($p = 1$, $\mu \le 0$). In an active
 # group the values are independent exponential variables of mean $\sigma$; in the others all are zero. What is the
 # characteristic function of the shadow, $\mathbb{E}\,e^{it\,\mathbf{c}^\top\mathbf{x}}$? (Here a formula is wanted.)
-# With it in place of $e^{-t^2/2}$, the loss of section 10 becomes one for this target.
+# With it in place of $e^{-t^2/2}$, the loss of section 9 becomes one for this target.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -213,7 +213,7 @@ check("04.5", waves_of_groups)
 # %% [markdown] tags=["exercise"]
 # ## 04.6 · Decide the number of zeros (open)
 #
-# In section 8 the path decides how many zeros there are: RDMReg hardly sees it, and the door of the ReLU opens one way.
+# In section 7 the path decides how many zeros there are: RDMReg hardly sees it, and the door of the ReLU opens one way.
 # What would *you* do?
 #
 # *First step, which can be checked:* write a loss of the pre-activations $\mathbf{W}$, from which the features come as

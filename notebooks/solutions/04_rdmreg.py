@@ -253,7 +253,7 @@ print(
 # threshold does it from every start; but it moves two entries of a column in each step, so from all negative it is still
 # a little behind. A loss on all of $\mathbf{W}$, by the quantiles of the generalized Gaussian *before* rectification,
 # does it from every start at no cost in RDMReg. It also says what the negative part should look like, which no feature
-# ever shows. Both were tried in 128 dimensions. In 512 the lesson has the quantiles of $\mathbf{Z}$ (section 11); the
+# ever shows. Both were tried in 128 dimensions. In 512 the lesson has the quantiles of $\mathbf{Z}$ (section 10); the
 # rest is left to you.
 #
 # Three doubts. *Others pass.* The threshold accepts any distribution that is positive with probability $a$: a cloud can
