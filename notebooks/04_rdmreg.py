@@ -40,7 +40,6 @@ if not (importlib.util.find_spec("rlpjepa") and here):
 # %% jupyter={"source_hidden": true} tags=["setup"]
 # Imports, the look of the figures, and the target of this chapter.
 import json
-import math
 
 import matplotlib.pyplot as plt
 import numpy
@@ -471,7 +470,7 @@ print(f"at least {MEAN**2 / (MEAN**2 + VARIANCE):.3f}, asked {ASKED:.3f}")
 # > **Two moments.** So at this batch size RDMReg sees little more than the means, the total variance, and features that are
 # > nearly copies of each other. [VICReg](https://arxiv.org/abs/2105.04906), [Barlow
 # > Twins](https://arxiv.org/abs/2103.03230) and whitening ask for variances and covariances directly.
-# > [Chapter 05](05_pretraining_cifar100.ipynb) sets the two side by side.
+# > [The evidence of chapter 05](evidence/05_pretraining_cifar100.ipynb#Decided-with-ten-seeds) sets the two side by side.
 
 # %% [markdown] tags=["slide"]
 # ## 7 · So the path decides how many zeros there are
@@ -527,7 +526,10 @@ compare(guess, runs["clamped, from the target"][0][-1])
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panels = plt.subplots(1, 2, figsize=(11, 3.5), sharey=True)
-for panel, paths, title in ((panels[0], plane, "D = 2: the share stays near"), (panels[1], runs, "D = 512: the share goes its own way")):
+for panel, paths, title in (
+    (panels[0], plane, "D = 2: the share stays near"),
+    (panels[1], runs, "D = 512: the share goes its own way"),
+):
     for (name, (shares, _)), look in zip(paths.items(), ("-", "--", "-.", ":")):
         panel.plot(shares, look, color=COLORS["gaussian" if "clamped" in name else "measurement"], label=name)
     panel.plot([0, 300], [ASKED, ASKED], color=COLORS["rectified"], linewidth=1)

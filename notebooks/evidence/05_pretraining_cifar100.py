@@ -359,7 +359,8 @@ print("p = 1 minus p = 2 at mu = 1, 0, -1, -2: " + ", ".join(f"{difference:+.3f}
 spread = math.sqrt(2) * statistics.stdev(final["encoder_probe"] for final in same)
 print(f"standard deviation of such a difference, from the three seeds at p = 1, mu = 0: {spread:.3f}")
 for p, mu in ((1, -2), (2, -2), (1, -3), (2, -3)):
-    print(f"p = {p}, mu = {mu}: probe {probe[p, mu]:.3f} with {zeros[p, mu]:.2%} zeros")
+    dead = five[p, mu]["final"]["dead_fraction"]
+    print(f"p = {p}, mu = {mu}: probe {probe[p, mu]:.3f} with {zeros[p, mu]:.2%} zeros, dead coordinates {dead:.2f}")
 post = {p: dict(zip(*curve)) for p, curve in curves.items()}
 print(f"post: p = 1 {post[1][0.97]:.3f} with 97.0% zeros, p = 2 {post[2][0.972]:.3f} with 97.2%")
 assert max(mild) - min(mild) < 0.03 and probe[2, -3] < min(mild) - 0.1 and probe[1, -3] > 1.5 * probe[2, -3]
@@ -544,7 +545,45 @@ for label, arm in arms.items():
     print(f"{label:40}{statistics.mean(share):8.3f}{statistics.mean(dead):8.3f}{statistics.mean(probe):8.3f}", end="")
     print(f" ({statistics.stdev(probe):.3f})")
 
+# %% jupyter={"source_hidden": true} tags=["draw"]
+shown = {
+    "RDMReg": ("rdmreg", COLORS["measurement"], "o"),
+    "control: RDMReg at μ = −1.62": ("rdmreg_mu-1.62", COLORS["measurement"], "D"),
+    "RDMReg and quantiles": ("quantiles", COLORS["rectified"], "s"),
+    "8192 directions, not 256": ("directions8192", COLORS["gaussian"], "^"),
+    "one-sample loss": ("one_sample", COLORS["laplace"], "v"),
+}
+figure, panel = plt.subplots(figsize=(7.5, 3.8))
+middle = {}
+for label, (arm, color, marker) in shown.items():
+    chosen = [run for run in decided if run["arm"] == arm and 10 <= run["seed"] < 20]
+    dead, probe = ([run[key] for run in chosen] for key in ("dead_fraction", "encoder_probe"))
+    middle[arm] = [
+        torch.tensor([run[key] for run in chosen]).mean()
+        for key in ("dead_fraction", "encoder_probe", "nonzero_fraction")
+    ]
+    panel.plot(dead, probe, ".", color=color, alpha=0.35)
+    panel.plot(*middle[arm][:2], marker, color=color, markersize=9, label=label, zorder=3)
+ends = [middle["rdmreg"], middle["rdmreg_mu-1.62"]]
+way = torch.log(middle["quantiles"][2] / ends[0][2]) / torch.log(ends[1][2] / ends[0][2])  # how far to the control
+panel.plot(*zip(*(end[:2] for end in ends)), color=COLORS["measurement"], linewidth=1)
+equal = [(1 - way) * a + way * b for a, b in zip(*ends)][:2]
+panel.plot(*equal, "x", color=COLORS["theory"], markersize=9, label="as many non-zeros as with quantiles")
+panel.set(
+    xlabel="share of dead features",
+    ylabel="probe accuracy of h",
+    title="Three remedies: none is seen to make a better encoder",
+)
+figure.legend(*panel.get_legend_handles_labels(), fontsize=8, loc="outside right center")
+show(
+    figure,
+    alt="Probe accuracy against the share of dead features, means of ten seeds. Quantiles and 8192 directions leave half as "
+    "many dead as RDMReg alone; quantiles lie three points below the cross on the line from RDMReg to its control.",
+)
+
 # %% [markdown]
+# *Large marks are means of ten seeds, dots are runs. The line leads to a control with more non-zero features, by $\mu$ alone.*
+#
 # - **Quantiles: fewer coordinates are dead, and the encoder is worse.** At equal sparsity half as many are dead, and the
 #   probe is three points lower. So coordinates that take part did not make better features here.
 # - **The one-sample loss,** with its matched weight: more are dead than with RDMReg; the encoder is not seen to differ.
