@@ -34,6 +34,8 @@ def main(arguments=None):
             text = (NOTEBOOKS / copy.relative_to(out / "notebooks")).read_text(encoding="utf-8")
             copy.write_text(text.replace(*START), encoding="utf-8")
     shutil.copy(ROOT / "docs" / "handout" / "README.md", out)
+    for page in ("notation.md", "bibliography.md"):
+        shutil.copy(ROOT / "docs" / page, out)
     print(out)
 
 

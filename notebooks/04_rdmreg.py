@@ -582,7 +582,7 @@ for mu in (-2.0, -1.0, 0.0):
 # with those for which it is on. So what happens there? Below, on the left, is the share of non-zero features in a run of 100
 # epochs on CIFAR-100. On the right are six ways to train the small encoder of
 # [the opening notebook](00_the_method_on_one_page.ipynb) on its drawn shapes, here with $D = 256$: for 12 epochs at its
-# learning rate, and with one thing changed, three seeds each.
+# learning rate, and with one thing changed, three seeds each (`results/experiments/share.py`).
 
 # %%
 full = json.loads((RESULTS / "cifar100" / "rdmreg_p1_mu-1_100epochs_seed0.json").read_text(encoding="utf-8"))

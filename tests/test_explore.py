@@ -542,6 +542,32 @@ def test_colours_follow_the_system_and_the_printer(page):
     assert inks() == "CanvasText"
 
 
+@pytest.mark.parametrize("name", explore.INSTRUMENTS)
+def test_points_are_seen_where_a_line_of_no_length_is_not_drawn(page, name):
+    """As in WebKit, the browser of Safari and iPhones."""
+    as_webkit = """
+    const { moveTo, lineTo } = CanvasRenderingContext2D.prototype;
+    let last = [];
+    CanvasRenderingContext2D.prototype.moveTo = function (x, y) { last = [x, y]; moveTo.call(this, x, y); };
+    CanvasRenderingContext2D.prototype.lineTo = function (x, y) {
+      if (x !== last[0] || y !== last[1]) lineTo.call(this, x, y);
+      last = [x, y];
+    };"""
+    pixels = """return [...document.querySelectorAll('.rl-canvas canvas')].flatMap((c) =>
+      [...new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)]);"""
+    seen = []
+    for before in ("", as_webkit):
+        added = page("").execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": before})
+        driver = page(f"#{name}&seed=3")
+        wait_until(
+            lambda driver=driver: run(driver, "return document.querySelectorAll('.rl-canvas canvas').length > 1")
+        )
+        time.sleep(0.5)
+        seen.append(numpy.array(run(driver, pixels)))
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    assert (seen[0] != seen[1]).mean() < 1e-3
+
+
 def test_without_javascript_a_sentence_and_a_picture(address):
     with chromium(360, 740, scripts=False) as driver:
         driver.get(address)
@@ -796,6 +822,8 @@ def test_in_jupyterlab_page_and_python_answer_each_other(tmp_path):
         shown = "input[aria-label='p, shape, as a number']"
         wait_until(lambda: find(shown)[0].get_attribute("value") == "2", 30, "the page did not follow Python")
         wait_until(lambda: find(".rl-headline output")[0].text == f"{512 * share(-0.8, 2):.3g}", 30)
+        find("input[type=range]")[0].send_keys(RIGHT * 4)  # JupyterLab has uses of its own for these keys
+        wait_until(lambda: find(".rl-headline output")[0].text != f"{512 * share(-0.8, 2):.3g}", 30, "a key is lost")
 
         find(".rl-play")[0].click()
         seen = notebooks / "seen.txt"

@@ -522,9 +522,9 @@ class Plot {
   dots(xs, ys, ink, radius, alpha = 1) {
     const c = this.context;
     c.beginPath();
-    for (let k = 0; k < xs.length; k++) { // a line of no length with round ends: quicker than an arc
+    for (let k = 0; k < xs.length; k++) { // a very short line with round ends: quicker than an arc (WebKit draws none of no length)
       const x = this.X(xs[k]), y = this.Y(ys[k]);
-      c.moveTo(x, y); c.lineTo(x, y);
+      c.moveTo(x, y); c.lineTo(x + 0.01, y);
     }
     Object.assign(c, { strokeStyle: this.inks[ink], lineWidth: 2 * radius, globalAlpha: alpha });
     c.stroke();
@@ -615,7 +615,7 @@ function control(id, name, setting, change) {
     inputMode: least < 0 ? "text" : "decimal", // phones' number pads often lack a minus sign
   });
   range.addEventListener("input", () => change({ [name]: fromSlider(setting, range.valueAsNumber) }));
-  field.addEventListener("change", () => change({ [name]: field.value }));
+  field.addEventListener("change", () => change({ [name]: field.validity.badInput ? "what was typed" : field.value }));
   const node = el("div", { className: "rl-setting" }, el("label", { htmlFor: id }, ...title), field, range, help);
   const shown = (value) => {
     range.value = toSlider(setting, value);
@@ -687,6 +687,11 @@ function mount(root, name, host) {
     el("div", { className: "rl-panels" }, ...panels.map((panel) => panel.node)),
     el("div", { className: "rl-foot" }, presets, story, facts, below ?? "", tools), spoken);
   root.classList.add("rlab");
+  const keep = (event) => { // from JupyterLab, which would move between cells instead
+    if (/^(Arrow.*|Page.*|Home|End|Enter| )$/.test(event.key) && !event.shiftKey && !event.ctrlKey && !event.metaKey) event.stopPropagation();
+  };
+  root.addEventListener("keydown", keep);
+  stops.push(() => root.removeEventListener("keydown", keep));
 
   function button(text, action, properties = {}) {
     const node = el("button", { type: "button", ...properties }, text);
