@@ -77,7 +77,7 @@ explore.target(mu=-1.0, p=1.0)
 # **A question before you read on.** That number is not counted. It is there before a single point is drawn. What would
 # you have to know about the curve to write it down? Keep your answer until section 4.
 #
-# **Afterwards you can** draw from the target of Rectified LpJEPA with five lines of your own, say how many zeros a sample
+# **Afterwards you can** draw from the target of Rectified LpJEPA with a few lines of your own, say how many zeros a sample
 # has before you draw it, and choose $\mu$ for the share of zeros that you want. **You need** densities and distribution
 # functions, and some PyTorch. [Chapter 01](01_lp_spheres.ipynb) helps. **It takes** about forty-five minutes, the cells
 # less than half a minute. In a hurry, read sections 1 to 4 and 7.
@@ -290,12 +290,10 @@ show(
 guess = None  # a factor: the mean at -2, divided by the mean at 0
 
 # %%
-torch.manual_seed(12)
 means = {}
 for p in (0.5, 1.0, 2.0):
     for mu in (0.0, -1.0, -2.0):
-        x = sample((2_000_000,), p, mu)
-        means[p, mu] = x[x > 0].mean().item()
+        means[p, mu] = TruncatedGeneralizedGaussian(mu, unit_scale(p), p).mean  # of Eq. 10
 
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
 compare(guess, means[0.5, -2.0] / means[0.5, 0.0])
@@ -352,8 +350,7 @@ compare(guess, (sample((1000, 512), p=1.0, mu=-2.0) > 0).float().mean())
 #
 # At $p = 1$ and $\mu < 0$ the tail of the Laplace distribution is $\frac12 e^{-|\mu|/\sigma}$: each further step to the left
 # divides the share by the same factor, which is $e^{\sqrt2} \approx 4.1$ for a step of one at $\sigma = 1/\sqrt2$. And this answers
-# the question at the top: all that you have to know about the curve is its area to the right of zero. Its shape there, its peak
-# and its far tail count only through this area.
+# the question at the top: all that you have to know about the curve is its area to the right of zero.
 
 # %% [markdown]
 # For any other $p$ we find the area with the help of $G = |t|^p/p$:
@@ -424,15 +421,6 @@ print(f"Eq. 11 {512 * share:.1f}, binomial deviation {(512 * share * (1 - share)
 # So the samples of the target are about equally sparse. Now
 # [exercise 02.1](exercises/02_rectified_generalized_gaussian.ipynb), five minutes with a pocket calculator.
 #
-# The module's sampler is ours with two changes. It lets you choose $\sigma$, and it takes a `torch.Generator`, so that a run can
-# be repeated:
-
-# %% tags=["key"]
-generator = torch.Generator().manual_seed(7)  # new
-x = sample_rgg((256, 512), p=1.0, mu=-1.0, sigma=unit_scale(1.0), generator=generator)  # new: sigma, generator
-print(f"zeros: {(x == 0).float().mean():.3f}")
-
-# %% [markdown]
 # > **Where this comes from.** Cutting a Gaussian at zero is an old idea: Socci, Lee and Seung (1997) studied the *rectified
 # > Gaussian*, and Glorot, Bordes and Bengio (2011) showed that networks of ReLUs have sparse features.
 # > Rectified LpJEPA makes such a distribution the *target* of the features.
@@ -484,7 +472,7 @@ print(f"with 512 entries and mu = 1: a share of 10^{exponent:.0f}")
 # %% [markdown] tags=["slide"]
 # > **Is RGG as spread out as can be?** The Gaussian is: of all distributions with its variance it has the largest entropy. RGG has the
 # > largest $h$, but here *two* things must be held fixed. One is the share $a$ of non-zero entries. The other is the mean of
-# > $|x - \mu|^p$ over the non-zero entries. ✓ [T14](evidence/02_rectified_generalized_gaussian.ipynb#T14)
+# > $|x - \mu|^p$ over the non-zero entries: without it one could pull them apart as far as one likes. ✓ [T14](evidence/02_rectified_generalized_gaussian.ipynb#T14)
 # >
 # > Mind that the distance is measured from $\mu$. Measured from zero, at $p = 2$ and $\mu = -1$, half a Gaussian wins. (The post fixes
 # > "the expected $\ell_p$ norm". It must be the $p$-th power, and it must be measured from $\mu$.) And the share $a$ itself cannot
@@ -518,11 +506,11 @@ for mu, look in ((0.0, "-"), (-1.0, "--"), (-2.0, "-."), (-3.0, ":")):
 panel.set(xlabel="shape p", ylabel="share not zero", xscale="log", yscale="log", xlim=(0.13, 8.5), ylim=(1e-4, 1))
 panel.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
 panel.minorticks_off()
-panel.set_title("With p the count may rise, fall, or do both")
+panel.set_title("Which p leaves the most non-zeros depends on μ")
 show(
     figure,
-    alt="The non-zero share against p for four values of mu: flat at mu = 0, rising at -1, with a hump at -2, falling from "
-    "p = 0.5 on at -3.",
+    alt="The non-zero share against p for four values of mu: flat at mu = 0, rising at -1, with a hump at -2, and at -3 "
+    "with a hump further left.",
 )
 
 # %% [markdown]
@@ -609,6 +597,16 @@ for mu in (-2.0, -1.0, 0.0):
 # post. ([Evidence](evidence/02_rectified_generalized_gaussian.ipynb#Unit-variance-before-or-after-the-cut): the same for other
 # $p$.)
 #
+# The module's sampler is ours with two changes. It lets you choose $\sigma$, and it takes a `torch.Generator`, so that a run can
+# be repeated. Here it draws with the second choice:
+
+# %% tags=["key"]
+generator = torch.Generator().manual_seed(7)  # new
+sigma = rectified_unit_variance_scale(1.0, -1.0)
+x = sample_rgg((256, 512), p=1.0, mu=-1.0, sigma=sigma, generator=generator)  # new: sigma, generator
+print(f"variance {x.var():.2f}, not zero {(x > 0).float().mean():.2f}")
+
+# %% [markdown]
 # Now go back to the instrument at the top. Tick *Keep the share of zeros*, move $p$, and watch $\mu$ follow. Then 02.3, fifteen
 # minutes: the share *and* the variance that you want. And 02.6, an open question: zeros that come in groups.
 
