@@ -318,11 +318,11 @@ show(
 )
 
 # %% [markdown]
-# It depends on how fast the bell curve falls. A shift to the left puts a piece above zero that was further out before. A Gaussian
-# falls faster and faster on its way out, so at $p = 2$ the survivors get smaller. At $p = \frac12$ the curve falls more and more
-# slowly, and the survivors get *larger*. In between, at $p = 1$, it falls at the same rate everywhere. Above zero, Eq. 10 is then
-# $\frac1\sigma e^{-z/\sigma}$ for every $\mu \le 0$: the same exponential distribution, a straight line in the figure. This is a
-# good reason for $p = 1$: a shift $\mu \le 0$ decides *how many* entries survive, and nothing else.
+# Look at how steep the curves are on this logarithmic axis. A shift to the left brings a piece to zero that was further out
+# before. On its way out a Gaussian gets steeper and steeper, so at $p = 2$ the survivors get smaller. At $p = \frac12$ the curve
+# gets flatter and flatter, and the survivors get *larger*. In between, at $p = 1$, it is equally steep everywhere. Above zero,
+# Eq. 10 is then $\frac1\sigma e^{-z/\sigma}$ for every $\mu \le 0$: the same exponential distribution. This is a good reason
+# for $p = 1$: a shift $\mu \le 0$ decides *how many* entries survive, and nothing else.
 #
 # Now [exercise 02.2](exercises/02_rectified_generalized_gaussian.ipynb), ten minutes: draw from the target without any ReLU.
 
@@ -404,8 +404,9 @@ show(figure, alt="The non-zero share against mu for four shapes. Every mark lies
 
 # %% [markdown]
 # ✓ [T12](evidence/02_rectified_generalized_gaussian.ipynb#T12), for sixty settings. All curves meet at $\mu = 0$, where half of
-# the entries survive whatever the shape. There $p$ has no say in the count, and an untrained network has about one half by
-# itself: a target that asks for one half would show nothing. So we mostly look at $\mu = -1$.
+# the entries survive whatever the shape. There $p$ has no say in the count. And an untrained network has about half of its features
+# non-zero by itself, so a target that asks for one half would show nothing. This is why we mostly look at $\mu = -1$. There the
+# count does depend on $p$, as the printed line says.
 #
 # Eq. 11 is a mean. How far from it is a single vector? The entries are independent, so the count is a *binomial*
 # variable, like the number of heads in $D$ throws of an unfair coin.
@@ -470,13 +471,14 @@ print(f"with 512 entries and mu = 1: a share of 10^{exponent:.0f}")
 # > dimensions. ✓ [T13](evidence/02_rectified_generalized_gaussian.ipynb#T13)
 
 # %% [markdown] tags=["slide"]
-# > **Is RGG as spread out as can be?** The Gaussian is: of all distributions with its variance it has the largest entropy. RGG has the
-# > largest $h$, but here *two* things must be held fixed. One is the share $a$ of non-zero entries. The other is the mean of
-# > $|x - \mu|^p$ over the non-zero entries: without it one could pull them apart as far as one likes. ✓ [T14](evidence/02_rectified_generalized_gaussian.ipynb#T14)
+# > **Is RGG as spread out as can be?** The Gaussian is: of all distributions with its variance it has the largest entropy. RGG
+# > has the largest $h$, but here *two* things must be held fixed. One is the share $a$ of non-zero entries. The other is the mean
+# > of $|x - \mu|^p$ over the non-zero entries: without it one could pull them apart as far as one likes. ✓
+# > [T14](evidence/02_rectified_generalized_gaussian.ipynb#T14)
 # >
-# > Mind that the distance is measured from $\mu$. Measured from zero, at $p = 2$ and $\mu = -1$, half a Gaussian wins. (The post fixes
-# > "the expected $\ell_p$ norm". It must be the $p$-th power, and it must be measured from $\mu$.) And the share $a$ itself cannot
-# > be chosen by maximum entropy. Now 02.4, twenty minutes: why not?
+# > Mind that the distance is measured from $\mu$. Measured from zero, at $p = 2$ and $\mu = -1$, half a Gaussian wins. (The post
+# > says "the expected $\ell_p$ norm". Read its $p$-th power, and measure from $\mu$.) And the share $a$ itself cannot be chosen
+# > by maximum entropy. Now 02.4, twenty minutes: why not?
 
 # %% [markdown] tags=["slide"]
 # ## 6 · What p is for: how unequal the non-zero entries are
@@ -519,7 +521,8 @@ show(
 # far to the left the tail.
 
 # %% [markdown]
-# What a small $p$ does change is how *unequal* the non-zero entries are. Take $\mu = 0$, so that all shapes have the same count.
+# So do not choose $p$ for the count. What a small $p$ does make is *unequal* entries. Take $\mu = 0$, so that all shapes have the
+# same count.
 # The *energy* of a vector is $\sum_i x_i^2$. How much of it belongs to the largest tenth of the non-zero entries? If all were
 # equal, it would be one tenth.
 
@@ -531,7 +534,7 @@ for p in P_STYLE:
     print(f"p = {p:g}: the largest tenth has {energy[: len(energy) // 10].sum() / energy.sum():.2f} of the energy")
 
 # %% [markdown]
-# So choose $p$ for how unequal the non-zero entries shall be, and then $\mu$, for that $p$, for how many. (Far to the left $\mu$
+# Choose $p$ for how unequal the non-zero entries are to be, and then $\mu$, for that $p$, for how many. (Far to the left $\mu$
 # changes the inequality as well, except at $p = 1$.) ✓ [T15](evidence/02_rectified_generalized_gaussian.ipynb#T15)
 #
 # Now 02.5, twenty minutes: find the $\mu$ at which two shapes tie.
@@ -566,7 +569,7 @@ def find_mu(share, p):  # the shift at which this share of the entries is not ze
 
 
 # %% [markdown]
-# In the module it is `mu_for_l0(fraction, p)`. Change `ZEROS` and run the cell again.
+# The module has `mu_for_l0(fraction, p)` for this. Change `ZEROS` and run the cell again.
 
 # %%
 ZEROS = 0.9  # the share of zeros that you want, between 0 and 1
@@ -582,8 +585,8 @@ for p in (0.5, 1.0, 2.0):
 # section 6 says why.
 #
 # So far the curve had variance one *before* the cut. The cut takes some of it away. We may as well choose $\sigma$ so that $x$ has
-# variance one *after* the cut. What does that do to the zeros? Eq. 11 depends on $\mu/\sigma$ alone. A larger $\sigma$ brings a
-# negative ratio nearer to zero, so more entries survive:
+# variance one *after* the cut. What does that do to the zeros? Eq. 11 depends on $\mu/\sigma$ alone. The new
+# $\sigma$ is larger. It brings a negative ratio nearer to zero, so more entries survive:
 
 # %%
 for mu in (-2.0, -1.0, 0.0):
@@ -594,8 +597,8 @@ for mu in (-2.0, -1.0, 0.0):
 # %% [markdown]
 # A value of $\mu$ means nothing without its $\sigma$. With the first choice the variance of $x$ fades as $\mu$ falls. With the second
 # it stays, and the same negative $\mu$ leaves more entries non-zero. Neither is wrong. In this series it is the first, as in the
-# post. ([Evidence](evidence/02_rectified_generalized_gaussian.ipynb#Unit-variance-before-or-after-the-cut): the same for other
-# $p$.)
+# post. ([Evidence](evidence/02_rectified_generalized_gaussian.ipynb#Unit-variance-before-or-after-the-cut): the same at
+# $p = 2$.)
 #
 # The module's sampler is ours with two changes. It lets you choose $\sigma$, and it takes a `torch.Generator`, so that a run can
 # be repeated. Here it draws with the second choice:
