@@ -483,8 +483,8 @@ print(f"with 512 entries and mu = 1: a share of 10^{exponent:.0f}")
 # %% [markdown] tags=["slide"]
 # ## 6 · What p is for: how unequal the non-zero entries are
 #
-# In chapter 01 the corners of the spheres get sharper as $p$ falls. Does a smaller $p$ mean more zeros? At $\mu = -1$ it does: in
-# section 4 the share of non-zeros falls with $p$. Let us shift further.
+# In chapter 01 the corners of the spheres get sharper as $p$ falls. Does a smaller $p$ mean more zeros? At $\mu = -1$ it does: the
+# smaller $p$, the fewer entries survive (section 4). Let us shift further.
 #
 # **Your guess.** At unit variance and $\mu = -2$, which of the shapes 0.5, 1 and 2 leaves the *most* entries non-zero?
 
@@ -576,9 +576,8 @@ ZEROS = 0.9  # the share of zeros that you want, between 0 and 1
 torch.manual_seed(11)
 for p in (0.5, 1.0, 2.0):
     mu = mu_for_l0(1 - ZEROS, p)
-    print(
-        f"p = {p:g}: mu {mu:.3f}, by search {find_mu(1 - ZEROS, p):.3f}, zeros {(sample((256, 512), p, mu) == 0).float().mean():.3f}"
-    )
+    zeros = (sample((256, 512), p, mu) == 0).float().mean()
+    print(f"p = {p:g}: mu {mu:.3f}, by search {find_mu(1 - ZEROS, p):.3f}, zeros {zeros:.3f}")
 
 # %% [markdown]
 # For 90 % zeros the Gaussian needs the most negative $\mu$ of the three. Try 99 %. Now another shape has to go furthest, and

@@ -403,11 +403,11 @@ print(f"{checks} shares within {LIMIT} standard errors; {bad_luck(checks)}")
 # with probability $1 - a$. Each further cell has the probability $a f(z_k)\,\varepsilon$, with a point $z_k$ in the cell, and
 # $\sum_k f(z_k)\,\varepsilon = 1$ exactly. So the entropy is
 #
-# $$-(1-a)\log(1-a) - \sum_k a f(z_k)\,\varepsilon\,\log\bigl(a f(z_k)\,\varepsilon\bigr)
-# = \underbrace{-(1-a)\log(1-a) - a\log a}_{\text{zero or not: } H_0(\mathrm{Bernoulli}(a))} +
-# a\log\frac1\varepsilon - a\sum_k f(z_k)\,\varepsilon\,\log f(z_k).$$
+# $$\begin{aligned} & -(1-a)\log(1-a) - \sum_k a f(z_k)\,\varepsilon\,\log\bigl(a f(z_k)\,\varepsilon\bigr) \\
+# ={} & \underbrace{-(1-a)\log(1-a) - a\log a}_{\text{zero or not: } H_0(\mathrm{Bernoulli}(a))} +
+# a\log\frac1\varepsilon - a\sum_k f(z_k)\,\varepsilon\,\log f(z_k). \end{aligned}$$
 #
-# The last sum is a Riemann sum, and with the minus sign it tends to $H_1 = -\int f\log f$, which says how far the non-zero
+# The last sum is a Riemann sum, and with its minus sign it tends to $H_1 = -\int f\log f$, which says how far the non-zero
 # entries are spread: $f$ is bounded and continuous, and falls on its way out so fast that the far cells do not count. If the
 # coordinates are independent, so are the rounded ones, and their entropies add up. A variable with a density has $a = 1$ and
 # dimension 1, a constant has dimension 0, and RGG is in between.
