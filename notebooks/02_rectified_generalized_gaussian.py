@@ -77,10 +77,10 @@ explore.target(mu=-1.0, p=1.0)
 # **A question before you read on.** That number is not counted. It is there before a single point is drawn. What would
 # you have to know about the curve to write it down? Keep your answer until section 4.
 #
-# **Afterwards you can** draw from the target of Rectified LpJEPA with four lines of your own, say how many zeros a sample
+# **Afterwards you can** draw from the target of Rectified LpJEPA with a few lines of your own, say how many zeros a sample
 # has before you draw it, and choose $\mu$ for the share of zeros that you want. **You need** densities and distribution
-# functions, and some PyTorch. [Chapter 01](01_lp_spheres.ipynb) helps. **It takes** about fifty minutes, the cells
-# less than half a minute. In a hurry, read sections 1 to 4 and 10.
+# functions, and some PyTorch. [Chapter 01](01_lp_spheres.ipynb) helps. **It takes** about forty-five minutes, the cells
+# less than half a minute. In a hurry, read sections 1 to 4 and 7.
 #
 # A line such as "✓ T12" is a link. It leads to the cell that tests this claim and stops when it is false. *Sparsity* is the
 # fraction of zeros. "The post" is *Rectified LpJEPA* by Yilun Kuang, whose numbers our equations carry.
@@ -92,18 +92,15 @@ explore.target(mu=-1.0, p=1.0)
 # $p = 1$ the Laplace distribution. In general it is the *generalized Gaussian* $\mathcal{GN}_p(\mu, \sigma)$, with density
 #
 # $$\underbrace{\frac{p^{1-1/p}}{2\sigma\,\Gamma(1/p)}}_{\text{makes the area 1}}\;
-# \exp\Bigl(-\underbrace{\frac{|z-\mu|^p}{p\,\sigma^p}}_{\text{cost of being far from } \mu}\Bigr), \qquad z \in \mathbb{R}.$$
+# \exp\Bigl(-\underbrace{\frac{|z-\mu|^p}{p\,\sigma^p}}_{\text{grows away from } \mu}\Bigr), \qquad z \in \mathbb{R}.$$
 #
 # Here $\mu$ is the centre, $\sigma > 0$ the scale and $\Gamma$ the Gamma function. ✓
 # [T6](evidence/02_rectified_generalized_gaussian.ipynb#T6)
 #
-# How do we draw from it? Take $\mu = 0$ and $\sigma = 1$, and call the draw $t$. The density looks the same on both sides, so
-# the sign of $t$ is a fair coin. And the cost $G = |t|^p / p$ has a distribution that every library can draw: the Gamma
-# distribution with shape $1/p$. So we go backwards:
-#
-# 1. draw the cost $G$;
-# 2. turn it into a size, $(p\,G)^{1/p}$;
-# 3. throw a coin for the sign.
+# To draw from it we draw a size and a sign. Take $\mu = 0$ and $\sigma = 1$, and call the draw $t$. The density looks the same
+# on both sides, so the sign of $t$ is a fair coin. And $G = |t|^p/p$ follows the Gamma distribution with shape $1/p$
+# ([why](evidence/02_rectified_generalized_gaussian.ipynb#Drawing-from-it)), which every library can draw. So the size is
+# $|t| = (p\,G)^{1/p}$:
 
 
 # %% tags=["key"]
@@ -156,44 +153,22 @@ show(
 )
 
 # %% [markdown]
-# All four have variance one. As $p$ falls, more values are close to zero, *and* more are far away. But even the sharpest peak
-# is a density: no single value has a positive probability. Draw as long as you like, and you will not see an exact zero.
+# All four have variance one. As $p$ falls, more values are close to zero, *and* more are far away.
 
 # %% [markdown] tags=["slide"]
 # ## 2 · Cutting makes the zeros
 #
 # A network has $D$ features, say 512, and we want most of them to be exactly zero on any one image. Not small: zero. Then we
-# can say which features an image uses, and leave out the others. No bell curve gives us such zeros, however sharp its peak.
-# A ReLU does. Shift the curve by a negative $\mu$, and put zero in place of everything below zero:
+# can say which features an image uses, and leave out the others. No bell curve gives us such zeros, however sharp its peak:
+# under a density every single number has the probability zero. A ReLU does give them. Shift the curve by a negative $\mu$, and
+# put zero in place of everything below zero:
 
 
 # %% tags=["key", "slide"]
 def sample(shape, p, mu):  # the Rectified Generalized Gaussian
-    size = (p * Gamma(1 / p, 1.0).sample(shape)) ** (1 / p)
-    sign = 2 * torch.randint(2, shape) - 1
-    return torch.relu(mu + unit_scale(p) * sign * size)  # new: scale, shift, cut
+    z = mu + unit_scale(p) * sample_gn(shape, p)  # new: scale and shift
+    return torch.relu(z)  # new: cut
 
-
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
-z = torch.linspace(-4, 3, 701)
-figure, panels = plt.subplots(1, 3, figsize=(11, 2.7), sharex=True, sharey=True)
-for panel, mu, title in zip(
-    panels, (0.0, -1.0, -1.0), ("1. A bell curve", "2. Shift it by μ = −1", "3. Cut below zero")
-):
-    curve = GeneralizedGaussian(mu, unit_variance_scale(1.0), 1.0).log_prob(z).exp()
-    panel.axvline(0, color=COLORS["muted"], linewidth=0.8)
-    panel.set(xlabel="value of one entry", title=title, ylim=(0, 0.95))
-    if title.startswith("3"):
-        panel.plot(z[z > 0], curve[z > 0], color=COLORS["rectified"])
-        panel.fill_between(z[z > 0], curve[z > 0], color=COLORS["rectified"], alpha=0.35)
-        panel.vlines(0, 0, 1 - math.exp(-math.sqrt(2)) / 2, color=COLORS["rectified"], linewidth=5)
-        panel.annotate(
-            "all of the rest\nlies at 0", (0, 0.7), (-3.7, 0.6), arrowprops={"arrowstyle": "->"}, fontsize=10
-        )
-    else:
-        panel.plot(z, curve, color=COLORS["laplace"])
-panels[0].set_ylabel("density, or mass at 0")
-show(figure, alt="A Laplace curve at zero; the same moved to minus one; its part above zero with a tall spike at zero.")
 
 # %% [markdown]
 # This is the whole target: the *Rectified Generalized Gaussian* $\mathcal{RGN}_p(\mu, \sigma)$, RGG for short. All $D$ entries
@@ -203,7 +178,6 @@ show(figure, alt="A Laplace curve at zero; the same moved to minus one; its part
 # %%
 torch.manual_seed(1)
 x = sample((12, 40), p=1.0, mu=-1.0)  # (B, D)
-print(f"not zero: {(x > 0).float().mean():.2f}")
 
 # %% jupyter={"source_hidden": true} tags=["draw"]
 figure, panel = plt.subplots(figsize=(9.5, 3))
@@ -266,7 +240,8 @@ show(
 # && \text{(Eq. 9)}\end{aligned}$$
 #
 # The symbol $\mathbb{1}_S(z)$ is 1 if $z$ is in $S$, and 0 otherwise. Mind the units. The first line is a probability, and the
-# spike is called an *atom*. The second line is a probability *per unit of length*.
+# spike is called an *atom*. The second line is a probability *per unit of length*: times a short length, it is the chance to
+# land there.
 
 # %%
 torch.manual_seed(3)
@@ -306,21 +281,48 @@ show(
 #
 # ✓ [T10](evidence/02_rectified_generalized_gaussian.ipynb#T10)
 #
-# What happens to the entries that survive when we shift further? One would think that they get smaller, since less and less
-# of the curve is above zero. Let us look.
+# Shift further to the left, and fewer entries survive. What happens to those that do?
+#
+# **Your guess.** Take $p = \frac12$, and shift from $\mu = 0$ to $\mu = -2$. By which factor does the mean of the non-zero
+# entries change? Below 1 they get smaller, and above 1 they get larger.
 
 # %%
+guess = None  # a factor: the mean at -2, divided by the mean at 0
+
+# %%
+means = {}
 for p in (0.5, 1.0, 2.0):
-    sizes = []
     for mu in (0.0, -1.0, -2.0):
-        x = sample((2_000_000,), p, mu)
-        sizes.append(f"{x[x > 0].mean():.1f}")
-    print(f"p = {p:g}: mean of the non-zero entries at mu = 0, -1, -2: {', '.join(sizes)}")
+        means[p, mu] = TruncatedGeneralizedGaussian(mu, unit_scale(p), p).mean  # of Eq. 10
+
+# %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
+compare(guess, means[0.5, -2.0] / means[0.5, 0.0])
+for p in (0.5, 1.0, 2.0):
+    print(f"p = {p:g}: at mu = 0, -1, -2 the mean is", *[f"{means[p, mu]:.1f}" for mu in (0.0, -1.0, -2.0)])
+
+# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
+figure, panels = plt.subplots(1, 3, figsize=(10.5, 3), sharex=True, sharey=True)
+z = torch.linspace(0.001, 4, 400)
+shades = (("#9ecae1", "-", 4.5), ("#3182bd", "--", 2.2), ("#08306b", ":", 2.2))
+for panel, p, found in zip(panels, (0.5, 1.0, 2.0), ("larger", "as before", "smaller")):
+    for mu, (color, look, width) in zip((0.0, -1.0, -2.0), shades):
+        density = TruncatedGeneralizedGaussian(mu, unit_variance_scale(p), p).log_prob(z).exp()
+        panel.plot(z, density, look, color=color, linewidth=width, label=f"μ = {mu:g}")
+    panel.set(title=f"p = {p:g}: {found}", xlabel="z", yscale="log", ylim=(3e-3, 4), xlim=(0, 4))
+panels[0].set_ylabel("density of Eq. 10")
+panels[0].legend()
+show(
+    figure,
+    alt="The density of the non-zero entries on a logarithmic axis for mu = 0, -1 and -2. At p = 0.5 it gets flatter as mu "
+    "falls, at p = 1 the three lines coincide, and at p = 2 it gets steeper.",
+)
 
 # %% [markdown]
-# It depends on $p$. At $p = 2$ they get smaller. At $p = 0.5$ they get *larger*: a heavy tail is all that is left. And at
-# $p = 1$ they keep their size. Above zero, Eq. 10 is then $\frac1\sigma e^{-z/\sigma}$ for every $\mu \le 0$: the same exponential
-# distribution. So at $p = 1$ a shift $\mu \le 0$ decides *how many* entries survive, and nothing else.
+# Look at how steep the curves are on this logarithmic axis. A shift to the left brings a piece to zero that was further out
+# before. On its way out a Gaussian gets steeper and steeper, so at $p = 2$ the survivors get smaller. At $p = \frac12$ the curve
+# gets flatter and flatter, and the survivors get *larger*. In between, at $p = 1$, it is equally steep everywhere. Above zero,
+# Eq. 10 is then $\frac1\sigma e^{-z/\sigma}$ for every $\mu \le 0$: the same exponential distribution. This is a good reason
+# for $p = 1$: a shift $\mu \le 0$ decides *how many* entries survive, and nothing else.
 #
 # Now [exercise 02.2](exercises/02_rectified_generalized_gaussian.ipynb), ten minutes: draw from the target without any ReLU.
 
@@ -340,19 +342,27 @@ compare(guess, (sample((1000, 512), p=1.0, mu=-2.0) > 0).float().mean())
 
 # %% [markdown]
 # Twice the shift does not halve the share. It divides it by about four. And we could have known without drawing. An entry survives
-# when its bell curve lies above zero. So its probability is the area of the right tail. Add it up over the $D$ entries. With
-# $\lVert\mathbf{x}\rVert_0$ for the number of non-zero entries of $\mathbf{x}$,
+# when its draw, before the cut, lies above zero. The chance of that is the area of the right tail. By symmetry it is the
+# area to the left of $\mu/\sigma$ under the curve of $t$, and this is $\Phi_p(\mu/\sigma)$. Now add up: each of the $D$ entries
+# counts one with this chance. With $\lVert\mathbf{x}\rVert_0$ for the number of non-zero entries of $\mathbf{x}$,
 #
 # $$\mathbb{E}\lVert \mathbf{x} \rVert_0 = \underbrace{D}_{\text{entries}} \; \underbrace{\Phi_p\!\left(\frac{\mu}{\sigma}\right)}_{\text{area of the tail}} \tag{11}$$
 #
 # At $p = 1$ and $\mu < 0$ the tail of the Laplace distribution is $\frac12 e^{-|\mu|/\sigma}$: each further step to the left
 # divides the share by the same factor, which is $e^{\sqrt2} \approx 4.1$ for a step of one at $\sigma = 1/\sqrt2$. And this answers
-# the question at the top: all that you have to know about the curve is its area to the right of zero. Its shape there, its peak
-# and its far tail count only through this area.
+# the question at the top: all that you have to know about the curve is its area to the right of zero.
+
+# %% [markdown]
+# For any other $p$ we find the area with the help of $G = |t|^p/p$:
 #
-# For other $p$ we use the cost $G = |t|^p/p$ once more. It is a Gamma variable, so the probability that $t$ lies within
-# $|\mu/\sigma|$ of the centre is $P\bigl(\frac1p, \frac1p|\mu/\sigma|^p\bigr)$, where $P$ is the distribution function of the Gamma
-# distribution (the *regularised lower incomplete Gamma function*). What is left is split evenly between two tails:
+# 1. The draw $t$ lies within $|\mu/\sigma|$ of its centre when $G \le \frac1p|\mu/\sigma|^p$.
+# 2. Since $G$ is a Gamma variable, this has the probability $P\bigl(\frac1p, \frac1p|\mu/\sigma|^p\bigr)$, where $P$ is the
+#    distribution function of the Gamma distribution (the *regularised lower incomplete Gamma function*).
+# 3. What is left, $1 - P$, is split evenly between two tails.
+# 4. If $\mu$ is negative, one tail survives: $\frac12(1 - P)$. If $\mu$ is positive, all but one tail survives:
+#    $1 - \frac12(1 - P) = \frac12(1 + P)$.
+#
+# The sign of $\mu$ puts both cases into one line:
 #
 # $$\mathbb{E}\lVert \mathbf{x} \rVert_0 = \frac D2 \left(1 + \operatorname{sgn}(\mu)\; P\!\left(\frac1p,\,
 # \frac{|\mu/\sigma|^p}{p}\right)\right). \tag{12}$$
@@ -365,12 +375,12 @@ def active_fraction(mu, sigma, p):  # the share of entries that are not zero, Eq
 
 
 # %%
-for mu in (-1.0, -0.5, 0.0, 0.5):
-    share = active_fraction(mu, unit_scale(1.0), 1.0)
-    print(f"mu {mu:g}: share {share:.4f}, so {512 * share:.1f} of 512 entries")
+for mu in (-2.0, -1.0, 0.0, 1.0):
+    print(f"mu {mu:g}: share {active_fraction(mu, unit_scale(1.0), 1.0):.4f}")
 
 # %% [markdown]
-# That is the left one of the big numbers of the instrument. Now for all $\mu$ and four shapes, with counts from our own sampler beside the curves:
+# Times 512, this is the left one of the big numbers of the instrument. Now for all $\mu$ and four shapes, with counts from our own
+# sampler beside the curves:
 
 # %%
 torch.manual_seed(5)
@@ -378,6 +388,7 @@ counted = {}
 for p in P_STYLE:
     for mu in (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0):
         counted[mu, p] = (sample((256, 512), p, mu) > 0).float().mean().item()
+print("not zero at mu = -1:", ", ".join(f"{counted[-1.0, p]:.2f} (p = {p:g})" for p in P_STYLE))
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panel = plt.subplots(figsize=(7, 3.4))
@@ -393,7 +404,9 @@ show(figure, alt="The non-zero share against mu for four shapes. Every mark lies
 
 # %% [markdown]
 # ✓ [T12](evidence/02_rectified_generalized_gaussian.ipynb#T12), for sixty settings. All curves meet at $\mu = 0$, where half of
-# the entries survive whatever the shape. There $p$ has no say in the count. So this series mostly looks at $\mu = -1$, where it has.
+# the entries survive whatever the shape. There $p$ has no say in the count. And an untrained network has about half of its features
+# non-zero by itself, so a target that asks for one half would show nothing. This is why we mostly look at $\mu = -1$. There the
+# count does depend on $p$, as the printed line says.
 #
 # Eq. 11 is a mean. How far from it is a single vector? The entries are independent, so the count is a *binomial*
 # variable, like the number of heads in $D$ throws of an unfair coin.
@@ -405,36 +418,16 @@ share = active_fraction(-1.0, unit_scale(1.0), 1.0)
 print(f"mean {counts.mean():.1f}, deviation {counts.std():.1f}")
 print(f"Eq. 11 {512 * share:.1f}, binomial deviation {(512 * share * (1 - share)).sqrt():.1f}")
 
-# %% jupyter={"source_hidden": true} tags=["draw"]
-figure, panel = plt.subplots(figsize=(6.5, 2.8))
-panel.hist(counts.numpy(), bins=range(30, 100, 2), color=COLORS["measurement"], alpha=0.5, label="10,000 vectors")
-panel.axvline(512 * share, color=COLORS["theory"], label="Eq. 11")
-panel.set(xlabel="non-zero entries of 512", ylabel="vectors", title="Single vectors stay close to the mean")
-panel.legend()
-show(figure, alt="A bell-shaped histogram of the number of non-zero entries, centred on the line of Eq. 11.")
-
 # %% [markdown]
 # So the samples of the target are about equally sparse. Now
 # [exercise 02.1](exercises/02_rectified_generalized_gaussian.ipynb), five minutes with a pocket calculator.
 #
-# The module's sampler is ours with two changes. It lets you choose $\sigma$, and it takes a `torch.Generator`, so that a run can
-# be repeated:
-
-# %% tags=["key"]
-generator = torch.Generator().manual_seed(7)  # new
-x = sample_rgg((256, 512), p=1.0, mu=-1.0, sigma=unit_scale(1.0), generator=generator)  # new: sigma, generator
-target = RectifiedGeneralizedGaussian(-1.0, unit_scale(1.0), 1.0)
-print(f"non-zero entries: {(x > 0).sum(dim=1).float().mean():.1f}, expected {target.expected_l0(512):.1f}")
-
-# %% [markdown]
 # > **Where this comes from.** Cutting a Gaussian at zero is an old idea: Socci, Lee and Seung (1997) studied the *rectified
 # > Gaussian*, and Glorot, Bordes and Bengio (2011) showed that networks of ReLUs have sparse features.
-# > Rectified LpJEPA makes such a distribution the *target* of the features. Asking for as few non-zero numbers as possible
-# > is usually hard, since the count $\lVert\mathbf{x}\rVert_0$ jumps and has no useful gradient. Here nobody minimises the count. It
-# > is a property of the target.
+# > Rectified LpJEPA makes such a distribution the *target* of the features.
 
 # %% [markdown] tags=["slide"]
-# ## 5 · In many dimensions practically every vector has a zero
+# ## 5 · A whole vector: its place, its dimension, its entropy
 #
 # Now shift the curve the other way. At $\mu = +1$ almost nine entries in ten are positive. In the plane most points would keep
 # both entries. But we have more dimensions than two.
@@ -444,39 +437,17 @@ print(f"non-zero entries: {(x > 0).sum(dim=1).float().mean():.1f}, expected {tar
 # %%
 guess = None  # a share, between 0 and 1
 
-# %%
-torch.manual_seed(8)
-inside = {}
-for mu in (-1.0, 0.0, 1.0):
-    x = sample((100_000, 20), p=1.0, mu=mu)
-    # first entry alone, first two, …, all 20 positive
-    inside[mu] = (x > 0).cumprod(dim=1).float().mean(dim=0)
-
 # %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
-compare(guess, inside[1.0][-1])
+torch.manual_seed(8)
+x = sample((100_000, 20), p=1.0, mu=1.0)
+compare(guess, (x > 0).all(dim=1).float().mean())
 
 # %% [markdown]
-# The entries are independent, so we multiply:
+# The entries are independent, so we multiply, once for every entry:
 #
 # $$P(x_1 > 0, \dots, x_D > 0) = \Phi_p(\mu/\sigma)^D .$$
 #
-# ✓ [T11](evidence/02_rectified_generalized_gaussian.ipynb#T11). On a logarithmic axis this is a straight line.
-
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
-figure, panel = plt.subplots(figsize=(6.5, 3.1))
-dims = torch.arange(1, 21)
-for (mu, share), marker in zip(inside.items(), "s^D"):
-    panel.plot(dims, active_fraction(mu, unit_scale(1.0), 1.0) ** dims, color=COLORS["theory"], linewidth=1)
-    seen = share > 1e-3  # at least a hundred vectors
-    panel.plot(
-        dims[seen], share[seen], marker, color=COLORS["measurement"], markerfacecolor="none", label=f"draws, μ = {mu:g}"
-    )
-panel.plot([], [], color=COLORS["theory"], linewidth=1, label=r"$\Phi_p(\mu/\sigma)^D$")
-panel.set(xlabel="number of entries D", ylabel="vectors without a zero", yscale="log", ylim=(7e-4, 1.5))
-panel.set_title("Vectors without a zero die out")
-panel.xaxis.get_major_locator().set_params(integer=True)
-panel.legend(loc="upper left", bbox_to_anchor=(1, 1))
-show(figure, alt="Share of vectors without a zero against dimension: straight falling lines, steeper for smaller mu.")
+# ✓ [T11](evidence/02_rectified_generalized_gaussian.ipynb#T11)
 
 # %%
 exponent = 512 * math.log10(active_fraction(1.0, unit_scale(1.0), 1.0))
@@ -484,135 +455,36 @@ print(f"with 512 entries and mu = 1: a share of 10^{exponent:.0f}")
 
 # %% [markdown]
 # So, even at $\mu = 1$, no vector that we will ever draw lies inside the positive orthant, the set where all entries are
-# positive. All lie on its
-# boundary, where some entries are zero. *Which* entries these are is the first thing that a sparse vector tells us.
+# positive. All lie on its boundary, where some entries are zero. *Which* entries these are is the first thing that a sparse
+# vector tells us.
 
 # %% [markdown] tags=["slide"]
-# ## 6 · The share of non-zeros is also a dimension
-#
-# A target should be spread out, and entropy measures spread. The usual entropy $H_1 = -\int f \log f$ needs a density, and RGG has
-# an atom. Rényi (1959) found a way out:
-#
-# 1. round $x$ to a grid of width $\varepsilon$;
-# 2. take the entropy of the rounded number, which is a sum over the cells of the grid;
-# 3. make the grid finer, and watch how the entropy grows.
-
-
-# %% tags=["key"]
-def grid_entropy(x, width):  # x: (n,); in nats
-    cell = torch.ceil(x / width).long()  # exact zeros keep a cell of their own
-    share = torch.unique(cell, return_counts=True)[1] / len(x)
-    return -(share * share.log()).sum().item()
-
-
-# %%
-torch.manual_seed(9)
-widths = [2.0**-k for k in range(2, 8)]
-bell = sample_gn((300_000,), p=2.0)
-clouds = {
-    "p = 2, not cut": bell,
-    "p = 2, μ = 0": bell.relu(),
-    "p = 1, μ = −1": sample((300_000,), p=1.0, mu=-1.0),
-}
-entropies = {name: [grid_entropy(x, width) for width in widths] for name, x in clouds.items()}
-for name, (*_, last, finest) in entropies.items():
-    print(f"{name}: slope {(finest - last) / math.log(2):.2f}, not zero {(clouds[name] != 0).float().mean():.2f}")
-
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
-figure, panel = plt.subplots(figsize=(6.5, 3.4))
-for (name, values), marker, color in zip(entropies.items(), "sD^", ("gaussian", "measurement", "rectified")):
-    fine = [-math.log(width) for width in widths]
-    panel.plot(fine, values, marker + "-", color=COLORS[color], linewidth=1, label=name)
-panel.set(xlabel=r"$\log(1/\varepsilon)$, finer grids to the right", ylabel="entropy (nats)", ylim=(0, None))
-panel.set_title("The slope is the share that is not zero")
-panel.legend()
-show(
-    figure,
-    alt="Entropy of rounded draws against log(1/epsilon): three straight lines, steep without a cut, flat at mu = -1.",
-)
-
-# %% [markdown]
-# The slope is the share that is not zero. With $\xi$ for one entry and $a = \Phi_p(\mu/\sigma)$,
-#
-# $$H(\text{rounded } \xi) \approx \underbrace{a}_{\text{dimension}} \log\frac1\varepsilon + h, \qquad
-# h = \underbrace{a\,H_1(\mathcal{TGN}_p(\mu, \sigma))}_{\text{how large, if not zero}} +
-# \underbrace{H_0(\mathrm{Bernoulli}(a))}_{\text{zero or not}} ,$$
-#
-# with $H_0(\mathrm{Bernoulli}(a)) = -a \log a - (1-a)\log(1-a)$. The slope is the *information dimension* $d(\xi)$, and the
-# intercept $h$ is the *$d(\xi)$-dimensional entropy*. A variable with a density has dimension 1, a constant has 0, and RGG is in
-# between. For $D$ independent entries both add up. So the dimension of a vector is its expected number of non-zero entries:
-# Eq. 11 once more. A vector of 512 entries at $\mu = -1$ has, in this sense, about 62 dimensions
-# in place of 512. ✓ [T13](evidence/02_rectified_generalized_gaussian.ipynb#T13)
+# > **How many dimensions does such a vector have?** Count digits. Write a number between 0 and 1 in binary, and ask for one digit
+# > more: this costs one bit. A number that is always zero costs nothing. An RGG entry is zero, or else it has digits like
+# > any other number. So with the share $a = \Phi_p(\mu/\sigma)$ of non-zero entries, one digit more costs $a$ bits on average.
+# > Rényi (1959) said it so: round an entry to a grid of width $\varepsilon$. The entropy of the rounded number grows like
+# >
+# > $$\underbrace{a}_{\text{dimension}} \log\frac1\varepsilon + \underbrace{h}_{\text{entropy}} .$$
+# >
+# > The slope $a$ is the *information dimension* of the entry, and $h$ the entropy that belongs to it. For independent entries
+# > both add up. So a vector has the dimension $D\,a$, which is Eq. 11 once more: 512 entries at $\mu = -1$ have about 62
+# > dimensions. ✓ [T13](evidence/02_rectified_generalized_gaussian.ipynb#T13)
 
 # %% [markdown] tags=["slide"]
-# ## 7 · RGG has maximum entropy, under the right constraint
-#
-# The Gaussian has the largest entropy of all distributions with the same variance. Is RGG as good? Yes, but we must say what is
-# held fixed:
-#
-# - Among the distributions on $(0, \infty)$ with the same $\mathbb{E}|z - \mu|^p$, the truncated one of Eq. 10 has the largest
-#   entropy $H_1$.
-# - RGG puts an atom at zero beside it. Compare all distributions of this kind that have the same share $a$ of non-zeros and
-#   the same $\mathbb{E}[\,|x-\mu|^p \mid x > 0\,]$: RGG has the largest $h$.
-#
-# The second follows from the first, since $a$ is fixed. The first takes one line. Let $g$ be the density of Eq. 10, and $f$
-# another. By Gibbs' inequality $\int f \log (f/g) \ge 0$. So
-#
-# $$-\int f \log f \;\le\; -\int f \log g \;=\; \log Z + \frac{\mathbb{E}_f|z-\mu|^p}{p\,\sigma^p}
-# \;=\; \underbrace{-\int g \log g}_{\text{same expectation}} .$$
-#
-# The post speaks of a fixed expected $\ell_p$ norm. It must be the $p$-th power, and it must be measured from $\mu$, not from
-# zero. Does this matter? Take $p = 2$ and $\mu = -1$, and let truncated Gaussians with other centres $m$ compete. Each gets the
-# scale $s$ at which it has the same $\mathbb{E}(z-c)^2$ as ours. First we measure from $c = \mu = -1$, then from $c = 0$.
-
-# %% tags=["key"]
-ours = TruncatedGeneralizedGaussian(-1.0, 1.0, 2.0)
-
-
-def spread(d, c):  # E(z - c)^2
-    return d.variance + (d.mean - c) ** 2
-
-
-def competitors(m, c):  # truncated Gaussians with centres m, (M,), and the spread of ours about c
-    low, high = torch.full_like(m, 0.1), torch.full_like(m, 10.0)
-    for _ in range(50):  # halve the interval of scales, in logarithms
-        s = (low * high).sqrt()
-        too_small = spread(TruncatedGeneralizedGaussian(m, s, 2.0), c) < spread(ours, c)
-        low, high = torch.where(too_small, s, low), torch.where(too_small, high, s)
-    return TruncatedGeneralizedGaussian(m, s, 2.0)
-
-
-# %%
-m = torch.arange(-25, 6, dtype=torch.float64) / 10
-entropy = {c: competitors(m, c).entropy() for c in (-1.0, 0.0)}
-for c, values in entropy.items():
-    print(f"E(z - c)^2 fixed, c = {c:g}: best centre {m[values.argmax()]:.1f}, entropy {values.max():.3f}")
-
-# %% jupyter={"source_hidden": true} tags=["draw"]
-figure, panel = plt.subplots(figsize=(6.5, 3.2))
-for (c, values), line, color in zip(entropy.items(), ("-", "--"), (COLORS["rectified"], "#CC79A7")):
-    panel.plot(m, values, line, color=color, label=r"$E(z+1)^2$ fixed" if c else r"$E\,z^2$ fixed")
-    panel.plot(m[values.argmax()], values.max(), "o", color=color)
-panel.set(xlabel="centre m of the competitor", ylabel="entropy (nats)", ylim=(0.28, 0.36))
-panel.set_title("The constraint decides who wins")
-panel.legend(loc="lower left")
-show(
-    figure,
-    alt="Entropy of truncated Gaussians against their centre m. With E(z+1)^2 fixed the top is at -1; with E z^2 fixed it is at "
-    "0, and higher.",
-)
-
-# %% [markdown]
-# Both curves meet at $m = -1$, which is Eq. 10 itself. Measured from $\mu$, this is the top. Measured from zero, half of a Gaussian
-# wins. So "maximum entropy" is true of RGG once we say under which constraint. ✓
-# [T14](evidence/02_rectified_generalized_gaussian.ipynb#T14), with other shapes as competitors.
-#
-# Now 02.4, twenty minutes: what happens when the share $a$ is free?
+# > **Is RGG as spread out as can be?** The Gaussian is: of all distributions with its variance it has the largest entropy. RGG
+# > has the largest $h$, but here *two* things must be held fixed. One is the share $a$ of non-zero entries. The other is the mean
+# > of $|x - \mu|^p$ over the non-zero entries: without it one could pull them apart as far as one likes. ✓
+# > [T14](evidence/02_rectified_generalized_gaussian.ipynb#T14)
+# >
+# > Mind that the distance is measured from $\mu$. Measured from zero, at $p = 2$ and $\mu = -1$, half a Gaussian wins. (The post
+# > says "the expected $\ell_p$ norm". Read its $p$-th power, and measure from $\mu$.) And the share $a$ itself cannot be chosen
+# > by maximum entropy. Now 02.4, twenty minutes: why not?
 
 # %% [markdown] tags=["slide"]
-# ## 8 · A smaller p need not be sparser
+# ## 6 · What p is for: how unequal the non-zero entries are
 #
-# Chapter 01 shows spheres whose corners get sharper as $p$ falls. It is tempting to conclude that a smaller $p$ gives more zeros.
+# In chapter 01 the corners of the spheres get sharper as $p$ falls. Does a smaller $p$ mean more zeros? At $\mu = -1$ it does: the
+# smaller $p$, the fewer entries survive (section 4). Let us shift further.
 #
 # **Your guess.** At unit variance and $\mu = -2$, which of the shapes 0.5, 1 and 2 leaves the *most* entries non-zero?
 
@@ -626,101 +498,62 @@ shares = {p: active_fraction(-2.0, unit_scale(p), p).item() for p in (0.5, 1.0, 
 compare(guess, max(shares, key=shares.get))
 print(", ".join(f"p = {p:g}: {share:.4f}" for p, share in shares.items()))
 
-# %% [markdown]
-# The one in the middle. As $p$ falls from 2 to 0.5, the share goes up and then down. Two things work against each other. The sharper
-# peak at $\mu$ takes mass away from above zero, and the heavier tail brings some there. Which one wins depends on $\mu$.
-
-# %% [markdown]
-# What a small $p$ does change, at $\mu = 0$, is how *unequal* the non-zero entries are. Their *energy* is $\sum_i x_i^2$. How much of it belongs
-# to the largest tenth of them?
-
-# %%
-torch.manual_seed(10)
-energy_share = {}
-for p in P_STYLE:
-    x = sample((400_000,), p, mu=0.0)
-    energy = x[x > 0].square().sort(descending=True).values
-    energy_share[p] = (energy[: len(energy) // 10].sum() / energy.sum()).item()
-
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.2))
+figure, panel = plt.subplots(figsize=(6.5, 3.3))
 over_p = torch.logspace(math.log10(0.25), math.log10(8), 100)
 for mu, look in ((0.0, "-"), (-1.0, "--"), (-2.0, "-."), (-3.0, ":")):
     share = active_fraction(mu, unit_variance_scale(over_p), over_p)
-    left.plot(over_p, share, look, color=COLORS["rectified"])
-    left.annotate(f"μ = {mu:g}", (over_p[0], share[0]), (-6, 0), textcoords="offset points", ha="right", va="center")
-left.set(xlabel="shape p", ylabel="share not zero", xscale="log", yscale="log", xlim=(0.13, 8.5), ylim=(1e-4, 1))
-left.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
-left.minorticks_off()
-left.set_title("The count has no common direction …")
-for place, (p, share) in enumerate(energy_share.items()):
-    right.bar(place, share, color=P_STYLE[p]["color"])
-right.set_xticks(range(4), [f"p = {p:g}" for p in energy_share])
-right.set(ylim=(0, 1), ylabel="energy of the largest tenth", title="… the inequality has (μ = 0)")
+    panel.plot(over_p, share, look, color=COLORS["rectified"])
+    panel.annotate(f"μ = {mu:g}", (over_p[0], share[0]), (-6, 0), textcoords="offset points", ha="right", va="center")
+panel.set(xlabel="shape p", ylabel="share not zero", xscale="log", yscale="log", xlim=(0.13, 8.5), ylim=(1e-4, 1))
+panel.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
+panel.minorticks_off()
+panel.set_title("Which p leaves the most non-zeros depends on μ")
 show(
     figure,
-    alt="Left: the non-zero share against p for four values of mu: flat at mu = 0, with a hump at mu = -2. Right: the energy "
-    "of the largest tenth of the non-zero entries falls as p grows.",
+    alt="The non-zero share against p for four values of mu: flat at mu = 0, rising at -1, with a hump at -2, and at -3 "
+    "with a hump further left.",
 )
 
 # %% [markdown]
-# So $p$ is for how unequal the non-zero entries are, and $\mu$ for how many there are. (Far to the left $\mu$ changes the
-# inequality as well, except at $p = 1$.) ✓
-# [T15](evidence/02_rectified_generalized_gaussian.ipynb#T15)
+# As $p$ falls from 2 to 0.5, the share goes up and then down. Two things work against each other. The sharper
+# peak at $\mu$ takes mass away from above zero, and the heavier tail brings some there. Near $\mu = 0$ the peak decides, and
+# far to the left the tail.
+
+# %% [markdown]
+# So do not choose $p$ for the count. What a small $p$ does make is *unequal* entries. Take $\mu = 0$, so that all shapes have the
+# same count.
+# The *energy* of a vector is $\sum_i x_i^2$. How much of it belongs to the largest tenth of the non-zero entries? If all were
+# equal, it would be one tenth.
+
+# %%
+torch.manual_seed(10)
+for p in P_STYLE:
+    x = sample((400_000,), p, mu=0.0)
+    energy = x[x > 0].square().sort(descending=True).values
+    print(f"p = {p:g}: the largest tenth has {energy[: len(energy) // 10].sum() / energy.sum():.2f} of the energy")
+
+# %% [markdown]
+# Choose $p$ for how unequal the non-zero entries are to be, and then $\mu$, for that $p$, for how many. (Far to the left $\mu$
+# changes the inequality as well, except at $p = 1$.) ✓ [T15](evidence/02_rectified_generalized_gaussian.ipynb#T15)
 #
 # Now 02.5, twenty minutes: find the $\mu$ at which two shapes tie.
 
-# %% [markdown]
-# ## 9 · A value of μ means nothing without its σ
-#
-# So far the curve had variance one *before* the cut. The cut takes some of it away. We may as well choose $\sigma$ so that $x$ has
-# variance one *after* the cut. What does that do to the zeros? Eq. 11 depends on $\mu/\sigma$ alone, so a larger $\sigma$ brings a negative
-# ratio nearer to zero.
-
-# %%
-for mu in (-2.0, -1.0, 0.0):
-    before, after = unit_variance_scale(1.0), rectified_unit_variance_scale(1.0, mu)
-    shares = [active_fraction(mu, sigma, 1.0) for sigma in (before, after)]
-    print(f"mu {mu:g}: sigma {before:.2f} or {after:.2f}, share not zero {shares[0]:.2f} or {shares[1]:.2f}")
-
-# %% jupyter={"source_hidden": true} tags=["draw"]
-mu = torch.linspace(-4, 2, 61)
-figure, panels = plt.subplots(1, 2, figsize=(10, 3.2))
-scales = {
-    "before": torch.tensor(unit_variance_scale(1.0)),
-    "after": rectified_unit_variance_scale(torch.tensor(1.0), mu),
-}
-for (name, sigma), look in zip(scales.items(), ("-", "--")):
-    target = RectifiedGeneralizedGaussian(mu, sigma, 1.0)
-    panels[0].plot(mu, target.variance, look, color=COLORS["laplace"], label=f"variance one {name} the cut")
-    panels[1].plot(mu, target.prob_active, look, color=COLORS["laplace"])
-panels[0].set(xlabel="μ", ylabel="variance of x", title="One choice lets the variance fade …", ylim=(0, 1.7))
-panels[0].legend(loc="upper left")
-panels[1].set(
-    xlabel="μ", ylabel="share not zero", yscale="log", title="… the other keeps more entries when μ < 0 (p = 1)"
-)
-show(
-    figure,
-    alt="Left: with unit variance before the cut the variance of x fades as mu falls, with unit variance after it stays one. "
-    "Right: the non-zero share falls with mu much faster under the first choice.",
-)
-
-# %% [markdown]
-# With the first choice the variance fades as $\mu$ falls. With the second the variance stays, and the same negative $\mu$ leaves
-# more entries non-zero. Neither is wrong. In this series it is the first, as in the post.
-# ([Evidence](evidence/02_rectified_generalized_gaussian.ipynb): the same for other $p$, and what happens to the size of the non-zero entries.)
-
 # %% [markdown] tags=["slide"]
-# ## 10 · You want 90 % zeros: which μ?
+# ## 7 · Ask for a share of zeros, and μ follows
 #
-# Turn Eq. 12 around. Let $a$ be the share that should *not* be zero. For $a < \frac12$ the location $\mu$ is negative. The two tails
-# of the bell curve together have probability $2a$, so
+# Say you want 90 % zeros. Then the share that should *not* be zero is $a = 0.1$. Which $\mu$ gives it? At $p = 1$ and $a \le \frac12$
+# we know the area of the tail, and turn it around:
 #
-# $$\mu = -\sigma \left(p\; Q^{-1}\!\left(\tfrac1p,\, 2a\right)\right)^{1/p},$$
+# $$\tfrac12\, e^{\mu/\sigma} = a \qquad\text{so}\qquad \mu = \sigma \log(2a) .$$
 #
-# where $Q^{-1}(k, q)$ is the number that a Gamma variable of shape $k$ exceeds with probability $q$. At $p = 1$ this is simply
-# $\mu = \sigma\log(2a)$. For $a > \frac12$ take the value for $1 - a$ with the other sign. In the module it is
-# `mu_for_l0(fraction, p)`. But you need no formula. The share grows with $\mu$, so you can also search:
+# For the other shapes there is a formula as well ([evidence](evidence/02_rectified_generalized_gaussian.ipynb#The-location-for-a-wanted-share)). But you
+# need none: the share grows with $\mu$, so you can search.
+#
+# 1. Start with an interval that holds $\mu$.
+# 2. Compute the share in its middle.
+# 3. If too few entries survive there, $\mu$ lies in the right half, and otherwise in the left.
+# 4. Go on with this half.
 
 
 # %% tags=["key"]
@@ -736,41 +569,46 @@ def find_mu(share, p):  # the shift at which this share of the entries is not ze
 
 
 # %% [markdown]
-# Change `ZEROS` and run the cell again.
+# The module has `mu_for_l0(fraction, p)` for this. Change `ZEROS` and run the cell again.
 
 # %%
 ZEROS = 0.9  # the share of zeros that you want, between 0 and 1
 torch.manual_seed(11)
 for p in (0.5, 1.0, 2.0):
     mu = mu_for_l0(1 - ZEROS, p)
-    print(
-        f"p = {p:g}: mu {mu:.3f}, by search {find_mu(1 - ZEROS, p):.3f}, zeros {(sample((256, 512), p, mu) == 0).float().mean():.3f}"
-    )
-
-# %% jupyter={"source_hidden": true} tags=["draw", "slide"]
-wanted = torch.sigmoid(torch.linspace(-3.9, 5.3, 200, dtype=torch.float64))  # closer together towards 0 and 1
-figure, panel = plt.subplots(figsize=(7, 3.3))
-for p in (0.5, 1.0, 2.0):
-    panel.plot(wanted, mu_for_l0(1 - wanted, p), label=f"p = {p:g}", **P_STYLE[p])
-    panel.plot([ZEROS], [mu_for_l0(1 - ZEROS, p)], "o", color=P_STYLE[p]["color"])
-panel.axhline(0, color=COLORS["muted"], linewidth=0.8)
-panel.axvline(ZEROS, color=COLORS["muted"], linewidth=0.8, label=f"{ZEROS:.0%} zeros, as above")
-panel.set(xlabel="share of zeros that you want", ylabel="μ", xscale="logit", xlim=(0.02, 0.995), ylim=(-4, 2.5))
-ticks = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99)
-panel.set_xticks(ticks, [f"{tick:.0%}" for tick in ticks])
-panel.minorticks_off()
-panel.set_title("Ask for a share of zeros, read off μ")
-panel.legend(loc="lower left")
-show(
-    figure,
-    alt="The mu that gives a wanted percentage of zeros, for p = 0.5, 1 and 2. The curves meet at 50 percent and cross again below 5 and "
-    "between 95 and 98 percent.",
-)
+    zeros = (sample((256, 512), p, mu) == 0).float().mean()
+    print(f"p = {p:g}: mu {mu:.3f}, by search {find_mu(1 - ZEROS, p):.3f}, zeros {zeros:.3f}")
 
 # %% [markdown]
-# Half of the entries zero always means $\mu = 0$. For more zeros than that the Gaussian first needs the most negative $\mu$ of the three. Far
-# out the curves cross, and then it is $p = 0.5$ with its heavy tail that has to go furthest.
+# For 90 % zeros the Gaussian needs the most negative $\mu$ of the three. Try 99 %. Now another shape has to go furthest, and
+# section 6 says why.
 #
+# So far the curve had variance one *before* the cut. The cut takes some of it away. We may as well choose $\sigma$ so that $x$ has
+# variance one *after* the cut. What does that do to the zeros? Eq. 11 depends on $\mu/\sigma$ alone. The new
+# $\sigma$ is larger. It brings a negative ratio nearer to zero, so more entries survive:
+
+# %%
+for mu in (-2.0, -1.0, 0.0):
+    before, after = unit_variance_scale(1.0), rectified_unit_variance_scale(1.0, mu)
+    shares = [active_fraction(mu, sigma, 1.0) for sigma in (before, after)]
+    print(f"mu {mu:g}: sigma {before:.2f} or {after:.2f}, share not zero {shares[0]:.2f} or {shares[1]:.2f}")
+
+# %% [markdown]
+# A value of $\mu$ means nothing without its $\sigma$. With the first choice the variance of $x$ fades as $\mu$ falls. With the second
+# it stays, and the same negative $\mu$ leaves more entries non-zero. Neither is wrong. In this series it is the first, as in the
+# post. ([Evidence](evidence/02_rectified_generalized_gaussian.ipynb#Unit-variance-before-or-after-the-cut): the same at
+# $p = 2$.)
+#
+# The module's sampler is ours with two changes. It lets you choose $\sigma$, and it takes a `torch.Generator`, so that a run can
+# be repeated. Here it draws with the second choice:
+
+# %% tags=["key"]
+generator = torch.Generator().manual_seed(7)  # new
+sigma = rectified_unit_variance_scale(1.0, -1.0)
+x = sample_rgg((256, 512), p=1.0, mu=-1.0, sigma=sigma, generator=generator)  # new: sigma, generator
+print(f"variance {x.var():.2f}, not zero {(x > 0).float().mean():.2f}")
+
+# %% [markdown]
 # Now go back to the instrument at the top. Tick *Keep the share of zeros*, move $p$, and watch $\mu$ follow. Then 02.3, fifteen
 # minutes: the share *and* the variance that you want. And 02.6, an open question: zeros that come in groups.
 
@@ -778,10 +616,10 @@ show(
 # ## In three sentences
 #
 # **Shown:** a shifted bell curve that is cut at zero has an atom beside a curve, the number of non-zero entries is known before
-# you draw (Eq. 11), and it can be turned around to choose $\mu$. **Open:** whether a trained network has as many zeros as its target,
+# you draw (Eq. 11), and this can be turned around to choose $\mu$. **Open:** whether a trained network has as many zeros as its target,
 # which is a question for chapters [04](04_rdmreg.ipynb) and [05](05_pretraining_cifar100.ipynb). **Where to go:**
 # [chapter 03](03_projected_marginals.ipynb), which looks at this target along a direction; the
-# [evidence](evidence/02_rectified_generalized_gaussian.ipynb) has the proofs and tests.
+# [evidence](evidence/02_rectified_generalized_gaussian.ipynb) has the tests, and the proofs that are left out here.
 #
 # **Read on.** Y. Kuang, Y. Dagade, T. G. J. Rudner, R. Balestriero, Y. LeCun, *Rectified LpJEPA: Joint-Embedding
 # Predictive Architectures with Sparse and Maximum-Entropy Representations*, arXiv:2602.01456 · Y. Kuang, *Rectified

@@ -17,8 +17,8 @@
 # %% [markdown]
 # # 02 · The Rectified Generalized Gaussian: the evidence
 #
-# Every claim of [the lesson](../02_rectified_generalized_gaussian.ipynb), with its test, under the lesson's section
-# headings, and the checks of our formulas against the module. We write $d$ for the number of entries, the lesson's $D$.
+# Every claim of [the lesson](../02_rectified_generalized_gaussian.ipynb), with its test and with the proofs that the lesson
+# leaves out, and the checks of our formulas against the module. We write $d$ for the number of entries, the lesson's $D$.
 #
 # A value measured on random draws may differ from its prediction by `LIMIT` = 4 standard errors; a cell that uses this
 # limit says how often a *true* statement would fail it by bad luck. (The seeds are fixed, so here the luck is always
@@ -120,7 +120,7 @@ def active_fraction(mu, sigma, p):
 
 
 # %% [markdown]
-# ## 1 · One family of bell curves, from spiky to flat
+# ## One family of bell curves, from spiky to flat
 
 # %% [markdown]
 # ### T6
@@ -149,7 +149,9 @@ print("all equal to one (tolerance 1e-8); densities equal to scipy's and to the 
 # ### Drawing from it
 #
 # Why is $G = |t|^p/p$ a Gamma variable? For $t > 0$ substitute $t = (pG)^{1/p}$, so $dt = (pG)^{1/p-1}\,dG$: the density
-# $e^{-|t|^p/p}$ becomes $G^{1/p-1}e^{-G}$ up to a constant, the Gamma density of shape $1/p$. So `draw_gn`, the lesson's
+# $e^{-|t|^p/p}$ becomes $G^{1/p-1}e^{-G}$ up to a constant, the Gamma density of shape $1/p$. The
+# same substitution gives the constant of T6, since $\int e^{-|t|^p/p}\,dt = 2\,p^{1/p-1}\,\Gamma(1/p)$, and the variance of
+# T9, since $\mathbb{E}t^2 = p^{2/p}\,\mathbb{E}\,G^{2/p} = p^{2/p}\,\Gamma(3/p)/\Gamma(1/p)$. So `draw_gn`, the lesson's
 # `sample_gn` with a generator, draws a Gamma variable and a coin. The module uses a relative of it that needs no coin: $V
 # (p\,G')^{1/p}$ with $V$ uniform on $(-1, 1)$ and $G' \sim \mathrm{Gamma}(1 + 1/p)$. **Prediction.** Both give the same
 # distribution, scipy's. A Kolmogorov-Smirnov test (KS) compares the distribution function of the draws with scipy's;
@@ -203,7 +205,7 @@ assert math.isclose(unit_variance_scale(2), 1) and math.isclose(unit_variance_sc
 print(bad_luck(len(shapes)))
 
 # %% [markdown]
-# ## 2 · Cutting makes the zeros
+# ## Cutting makes the zeros
 #
 # The shares of the points in the plane, against 1/4, 1/2 and 1/4.
 
@@ -220,7 +222,7 @@ for count, (name, expected) in enumerate((("on the origin", 1 / 4), ("on an axis
 print(bad_luck(3))
 
 # %% [markdown]
-# ## 3 · One entry is a spike and a curve
+# ## One entry is a spike and a curve
 #
 # **Prediction.** The module's `log_prob` gives Eq. 8 and 9 for the rectified distribution and Eq. 10 for the truncated
 # one.
@@ -269,7 +271,7 @@ assert abs((draws[-1.0, 1.0] > 0).double().mean() - wrong) > 10 * math.sqrt(wron
 assert all(math.isclose(cdf_gn(t, 2.0), stats.norm.cdf(t)) for t in (-2, -1, 0.5, 3))
 
 # %% [markdown]
-# ## 4 · The number of non-zero entries is known beforehand
+# ## The number of non-zero entries is known beforehand
 #
 # The lesson's `active_fraction`, which is Eq. 12, against the module.
 
@@ -356,7 +358,7 @@ print(bad_luck(1))
 assert abs(measured - expected) < LIMIT * error
 
 # %% [markdown]
-# ## 5 · In many dimensions every vector has a zero
+# ## In many dimensions practically every vector has a zero
 
 # %% [markdown]
 # ### T11
@@ -386,7 +388,7 @@ print(f"{checks} shares within {LIMIT} standard errors; {bad_luck(checks)}")
 
 
 # %% [markdown]
-# ## 6 · The share of non-zeros is also a dimension
+# ## The share of non-zeros is also a dimension
 
 # %% [markdown]
 # ### T13
@@ -396,6 +398,19 @@ print(f"{checks} shares within {LIMIT} standard errors; {bad_luck(checks)}")
 # is its Rényi information dimension, and $h = a\,H_1(\mathcal{TGN}_p(\mu, \sigma)) + H_0(\mathrm{Bernoulli}(a))$, with
 # differential entropy $H_1$ and Shannon entropy $H_0$, its $d(\xi)$-dimensional entropy. For $D$ independent
 # coordinates both are multiplied by $D$.
+#
+# **Why.** Let $f$ be the density of Eq. 10, and round up to the next multiple of $\varepsilon$. Then zero has a cell of its own,
+# with probability $1 - a$. Each further cell has the probability $a f(z_k)\,\varepsilon$, with a point $z_k$ in the cell, and
+# $\sum_k f(z_k)\,\varepsilon = 1$ exactly. So the entropy is
+#
+# $$\begin{aligned} & -(1-a)\log(1-a) - \sum_k a f(z_k)\,\varepsilon\,\log\bigl(a f(z_k)\,\varepsilon\bigr) \\
+# ={} & \underbrace{-(1-a)\log(1-a) - a\log a}_{\text{zero or not: } H_0(\mathrm{Bernoulli}(a))} +
+# a\log\frac1\varepsilon - a\sum_k f(z_k)\,\varepsilon\,\log f(z_k). \end{aligned}$$
+#
+# The last sum is a Riemann sum, and with its minus sign it tends to $H_1 = -\int f\log f$, which says how far the non-zero
+# entries are spread: $f$ is bounded and continuous, and falls on its way out so fast that the far cells do not count. If the
+# coordinates are independent, so are the rounded ones, and their entropies add up. A variable with a density has $a = 1$ and
+# dimension 1, a constant has dimension 0, and RGG is in between.
 #
 # Do not make the grid much finer than here. Once nearly every non-zero draw is alone in its cell, the measured entropy
 # stops growing: at $\log n$ without an atom, and at $a \log n - (1-a)\log(1-a)$ with one, whose zeros share a cell.
@@ -454,7 +469,7 @@ print(f"standard errors: slope at most {1 / math.sqrt(4 * n):.4f}, intercept abo
 print("(slope 0.01, intercept 0.02, ratio 1 %) are wider, since the grids are not infinitely fine")
 
 # %% [markdown]
-# ## 7 · RGG has maximum entropy, under the right constraint
+# ## RGG has maximum entropy, under the right constraint
 
 # %% [markdown]
 # ### T14
@@ -463,6 +478,19 @@ print("(slope 0.01, intercept 0.02, ratio 1 %) are wider, since the grids are no
 # with the same $\mathbb{E}|z - \mu|^p$. $\mathcal{RGN}_p(\mu, \sigma)$ has the largest $d(\xi)$-dimensional entropy
 # among the mixtures of an atom at $0$ and a density on $(0, \infty)$ with the same $P(x > 0)$ and the same
 # $\mathbb{E}[|x - \mu|^p \mid x > 0]$.
+#
+# **Why.** Let $g$ be the density of Eq. 10, and $f$ another one on $(0, \infty)$ with the same $\mathbb{E}|z-\mu|^p$. By Gibbs'
+# inequality $\int f \log (f/g) \ge 0$, with equality only for $f = g$. So
+#
+# $$-\int f \log f \;\le\; -\int f \log g \;=\; \log Z + \frac{\mathbb{E}_f|z-\mu|^p}{p\,\sigma^p}
+# \;=\; \underbrace{-\int g \log g}_{\text{same expectation}} .$$
+#
+# The second statement follows: by T13's computation a mixture has $h = a\,H_1 + H_0(\mathrm{Bernoulli}(a))$, where the share $a$ is
+# fixed. So the largest $H_1$ gives the largest $h$.
+#
+# The post speaks of a fixed expected $\ell_p$ norm. It must be the $p$-th power, and it must be measured from $\mu$. If
+# $\mathbb{E}z^2$ is fixed instead, the same lines with $\mu = 0$ show that half of a Gaussian has the largest entropy: the
+# counterexample below.
 
 # %%
 # A distribution on (0, inf) is an array: its density on a grid that is even in log z. Sums over the grid are integrals.
@@ -551,7 +579,9 @@ show(
 )
 
 # %% [markdown]
-# The best locations under the two constraints of the lesson's figure in this section: $m = -1$ and $m = 0$.
+# And now truncated Gaussians with other centres $m$ as competitors, at $p = 2$ and $\mu = -1$. Each has the scale at which
+# $\mathbb{E}(z - c)^2$ is that of Eq. 10. Measured from $c = \mu = -1$, Eq. 10 itself should win ($m = -1$). Measured from $c = 0$,
+# half of a Gaussian should win ($m = 0$).
 
 
 # %%
@@ -569,7 +599,7 @@ for name, (center, values) in zip(("E(z + 1)^2", "E z^2"), by_center.items()):
     assert locations[values.argmax()] == center
 
 # %% [markdown]
-# ## 8 · A smaller p need not be sparser
+# ## A smaller p need not be sparser
 
 # %% [markdown]
 # ### T15
@@ -629,7 +659,7 @@ assert (np.diff([top_share(p) for p in over_p]) < 0).all(), "the share should fa
 
 
 # %% [markdown]
-# ## 9 · A value of μ means nothing without its σ
+# ## Unit variance before or after the cut
 #
 # With $m_k = \int_0^\infty z^k f(z)\,dz$ over the density $f$ of $\mathcal{GN}_p(\mu, \sigma)$, unit variance after
 # rectification means to solve $m_2 - m_1^2 = 1$ for $\sigma$. We do it by a search and by the module. Then come the variance
@@ -671,9 +701,17 @@ for p in (0.5, 1.0, 2.0):
     assert np.allclose(sizes, sizes[0]) if p == 1 else sizes == sorted(sizes, reverse=p > 1)
 
 # %% [markdown]
-# ## 10 · You want 90 % zeros: which μ?
+# ## The location for a wanted share
 #
-# The lesson's formula for $\mu$, for unit variance before and after rectification, against the module. For unit variance
+# Which $\mu$ leaves the share $a$ of the entries non-zero? Turn Eq. 12 around. For $a < \frac12$ the location $\mu$ is negative, and the
+# two tails of the bell curve together have probability $2a$. So
+#
+# $$\mu = -\sigma \left(p\; Q^{-1}\!\left(\tfrac1p,\, 2a\right)\right)^{1/p},$$
+#
+# where $Q^{-1}(k, q)$ is the number that a Gamma variable of shape $k$ exceeds with probability $q$. At $p = 1$ it is $-\log q$, and
+# this is the lesson's $\mu = \sigma\log(2a)$. For $a > \frac12$ take the value for $1 - a$ with the other sign.
+#
+# The next cell compares this formula with the module, for unit variance before and after rectification. For unit variance
 # *after*, divide both $\mu$ and $\sigma$ by the standard deviation of $x$: their ratio, and with it the count, stays.
 #
 # **Prediction.** Draws at this $\mu$ have the wanted share of zeros within `LIMIT` standard errors.

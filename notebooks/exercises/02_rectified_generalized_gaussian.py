@@ -122,14 +122,14 @@ check("02.2", draw_in_two_steps)
 # ## 02.3 · Sparsity and scale at once (15 minutes)
 #
 # *Derive, then test.* You want a non-zero fraction $a \le 1/2$ and unit variance *after* rectification, at $p = 1$.
-# Section 9 of the [evidence](../evidence/02_rectified_generalized_gaussian.ipynb) solves for $\sigma$ by a search; here
-# both $\mu$ and $\sigma$ have a closed form in $a$.
+# The [evidence](../evidence/02_rectified_generalized_gaussian.ipynb#Unit-variance-before-or-after-the-cut) solves for
+# $\sigma$ by a search; here both $\mu$ and $\sigma$ have a closed form in $a$.
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # By exercise 02.2, $x$ is a coin with probability $a$ times an exponential variable of mean $\sigma$, whose mean square
-# is $2\sigma^2$. Write down $\mathbb{E}x$ and $\mathbb{E}x^2$. Then section 10 gives $\mu$ from $a$ and $\sigma$.
+# is $2\sigma^2$. Write down $\mathbb{E}x$ and $\mathbb{E}x^2$. Then section 7 gives $\mu$ from $a$ and $\sigma$.
 #
 # </details>
 
@@ -147,14 +147,17 @@ check("02.3", choose_mu_and_sigma)
 # %% [markdown] tags=["exercise"]
 # ## 02.4 · Free the active fraction (20 minutes)
 #
-# *Break it, then explain.* Section 7 fixes the active fraction $a$. Let it vary and fix only the mean, $\mathbb{E}x =
-# m$, among mixtures of an atom at zero and a density on $(0, \infty)$. For a given $a$ the non-zero part must have mean
-# $m/a$, and the best one is the exponential. Which $a$ then has the largest $d(\xi)$-dimensional entropy
+# *Break it, then explain.* Claim [T14](../evidence/02_rectified_generalized_gaussian.ipynb#T14) fixes the active fraction
+# $a$. Let it vary and fix only the mean, $\mathbb{E}x = m$, among mixtures of an atom at zero and a density on $(0,
+# \infty)$. For a given $a$ the non-zero part must have mean $m/a$, and the best one is the exponential. Which $a$ then has
+# the largest $d(\xi)$-dimensional entropy
 #
 # $$h(a) = a\,H_1 + H_0(\mathrm{Bernoulli}(a))\,?$$
 #
-# Find it for any $m$ (`check` is content with 0.01). Then measure $x$ in millimetres instead of metres, $m \to
-# 1000\,m$: what happens to your "maximum-entropy" sparsity, and why?
+# Here $H_1 = -\int f\log f$ is the differential entropy of the non-zero part, and $H_0(\mathrm{Bernoulli}(a)) = -a\log a -
+# (1-a)\log(1-a)$ that of being zero or not ([T13](../evidence/02_rectified_generalized_gaussian.ipynb#T13) says where they
+# come from). Find it for any $m$ (`check` is content with 0.01). Then measure $x$ in millimetres instead of metres, $m
+# \to 1000\,m$: what happens to your "maximum-entropy" sparsity, and why?
 
 # %% [markdown] tags=["hint"]
 # <details><summary>Hint</summary>
@@ -179,7 +182,7 @@ check("02.4", best_fraction)
 # %% [markdown] tags=["exercise"]
 # ## 02.5 · Which shape is sparser? (20 minutes)
 #
-# *Predict, then compute.* Section 8 says that a smaller $p$ need not be sparser. Take two shapes, both at unit variance
+# *Predict, then compute.* Section 6 shows that a smaller $p$ need not be sparser. Take two shapes, both at unit variance
 # before rectification. For $\mu$ slightly below zero, which has more zeros? And far below? So somewhere between there
 # is a tie: one negative $\mu$ at which both have the same non-zero fraction. Find it for any two shapes between 1/2 and
 # 4.

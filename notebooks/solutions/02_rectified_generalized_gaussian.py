@@ -116,8 +116,9 @@ def best_fraction(m):
 # At $m = 1$ it is 0.618, one over the golden ratio; in millimetres ($m = 1000$), 0.999. Nothing about $x$ has changed
 # but its unit. In other units the entropy of every distribution changes by $a \log 1000$, its information dimension
 # times the logarithm of the factor, so distributions of different $a$ change by different amounts, and their order with
-# them. Entropies of different dimension are like lengths and areas: they cannot be compared. This is why section 7
-# fixes $a$. "Maximum entropy" cannot choose a sparsity; somebody has to.
+# them. Entropies of different dimension are like lengths and areas: they cannot be compared. This is why
+# [T14](../evidence/02_rectified_generalized_gaussian.ipynb#T14) fixes $a$. "Maximum entropy" cannot choose a sparsity;
+# somebody has to.
 
 # %% tags=["check"]
 check("02.4", best_fraction)
