@@ -186,7 +186,8 @@ print(f"standard deviation of each feature: {alone.std(0)[0]:.2f}, {alone.std(0)
 #   + \underbrace{\mathcal{L}(P_{\mathbf{z}} \Vert Q) + \mathcal{L}(P_{\mathbf{z}'} \Vert Q)}_{\text{all inputs together}}. \tag{3}$$
 #
 # $\mathcal{L}$ is some distance between distributions through which gradients flow. We borrow `rdmreg_loss` from
-# [chapter 04](04_rdmreg.ipynb). For now it is a number that is small when two clouds of points look alike from all sides.
+# [chapter 04](04_rdmreg.ipynb). For now it is a number that is small when two clouds of points look alike from 32
+# random sides. (It compares each view with the same cloud, and takes the mean.)
 
 
 # %% tags=["key", "slide"]
@@ -241,7 +242,7 @@ show(
 # > off, and divide them by their sum. These shares $s_i$ give the *effective rank* $\exp(-\sum_i s_i \log s_i)$: the number of
 # > features if all shares are equal, and 1 if there is one direction only. ✓ [S2](evidence/01_lp_spheres.ipynb#S2)
 #
-# Now [exercise 01.1](exercises/01_lp_spheres.ipynb), five minutes.
+# Now [exercise 01.1](exercises/01_lp_spheres.ipynb), five minutes. (Exercises are numbered by their length.)
 #
 # So we need a target, and one with *independent* entries: then features that match it do not repeat each other. Which one? That
 # is a question of shapes. The densities of our candidates depend on $\mathbf{z}$ through a norm alone, so they are constant on
@@ -301,8 +302,8 @@ show(
 # Below 1 the "norm" is only a *quasi-norm*, since the triangle inequality fails. Exercise 01.2, ten
 # minutes, asks how badly.
 #
-# From here on we use the module's `lp_norm`. It computes the same, also where single powers are too large or too small for a
-# float.
+# From here on we use `lp_norm` of the package `rlpjepa`, which we call *the module*. It computes the same, also where
+# single powers are too large or too small for a float.
 
 # %% [markdown] tags=["slide"]
 # ## 3 · A growing ball touches a line with its corner
@@ -428,7 +429,7 @@ figure, panel = plt.subplots(figsize=(6, 3.1))
 for (p, values), marker in zip(shares.items(), "so^"):
     panel.plot(counts, values, LOOKS[p][1], marker=marker, markersize=5, color=LOOKS[p][0], label=f"p = {p}")
 panel.set(xlabel="equations m, for 64 unknowns", ylabel="share found", xticks=(8, 16, 24, 32, 40, 48, 56, 64))
-panel.set_title("p = ½ takes fewer equations than p = 1, and p = 2 nearly all 64")
+panel.set_title("p = ½ takes fewer equations than p = 1, and p = 2 all 64")
 panel.legend(loc="center left")
 show(
     figure,
@@ -437,7 +438,7 @@ show(
 )
 
 # %% [markdown]
-# The round norm needs nearly all 64 equations. The diamond usually does with half as many, and the star with fewer still. This is
+# The round norm needs all 64 equations. The diamond usually does with half as many, and the star with fewer still. This is
 # *compressed sensing*. In the evidence we check our loop [against linear
 # programming](evidence/01_lp_spheres.ipynb#Hidden-vectors), and find that from 16 equations on the star
 # fails only because our loop ends in a false minimum.
@@ -494,9 +495,9 @@ show(
 
 # %% [markdown]
 # Ridge shrinks every weight and makes none zero. The lasso is zero on a whole interval, and then takes off a fixed
-# amount. With $p = \tfrac12$ the weight jumps from zero, and large weights are kept almost whole. Zeros come from the
-# kink of $|w|^p$ at $w = 0$. ✓ [T5](evidence/01_lp_spheres.ipynb#T5). Now 01.5, twenty minutes: lasso and ridge at
-# once.
+# amount. With a prior proportional to $\exp(-\lambda |w|^{1/2})$ the weight jumps from zero, and large weights are kept
+# almost whole. Zeros come from the kink of $|w|^p$ at $w = 0$. ✓ [T5](evidence/01_lp_spheres.ipynb#T5). Now 01.5,
+# twenty minutes: lasso and ridge at once.
 
 # %% [markdown] tags=["slide"]
 # ## 6 · Independent entries leave one choice for every p
@@ -558,10 +559,8 @@ show(
 #
 # And the directions? At $p = 2$ they cover the round sphere evenly, which contrastive learning calls *uniformity* (Wang
 # and Isola, 2020) ✓ [T1](evidence/01_lp_spheres.ipynb#T1), and at $p = 1$ the diamond ✓
-# [T3](evidence/01_lp_spheres.ipynb#T3). At other $p$ a piece of the sphere counts by the volume under it and not by its
-# area ✓ [T8](evidence/01_lp_spheres.ipynb#T8). (Now 01.6, an open question: do the two come closer as $d$ grows, for
-# $p < 1$?) How near to the axes do directions come? Square the entries of $\mathbf{u}$, and ask which share of the sum
-# the largest one holds. If all entries were equal, it would be one in $d$.
+# [T3](evidence/01_lp_spheres.ipynb#T3). How near to the axes do they come? Square the entries of $\mathbf{u}$, and ask which
+# share of the sum the largest one holds. If all entries were equal, it would be one in $d$.
 #
 # **Your guess.** With $p = \tfrac14$ and 512 entries: what share, on average?
 
@@ -601,16 +600,20 @@ show(
 
 
 # %% [markdown]
-# With $p = \tfrac14$ one entry of 512 holds more than a quarter. So the smaller $p$ is, the nearer the directions come
-# to the axes. Even the Gaussian is not shared out equally.
+# With $p = \tfrac14$ one entry of 512 holds more than a quarter. So the smaller $p$ is, the nearer the directions come to the
+# axes. Even the Gaussian is not shared out equally.
+#
+# One thing to be careful about: in general a piece of the sphere counts by the *volume* between it and the origin. At $p = 1$
+# and $2$ its *area* gives the same, at other $p$ it does not ✓ [T8](evidence/01_lp_spheres.ipynb#T8). Now 01.6, an open
+# question: do the two come closer as $d$ grows, for $p < 1$?
 
 # %% [markdown] tags=["slide"]
 # ## 7 · Each is the most spread out when its $p$-th moment is fixed
 #
 # We wanted a target that is spread out. The measure of spread is the *differential entropy* $h = -\int f \log f$, in
 # *nats*. Fix the mean of $\lVert\mathbf{z}\rVert_p^p$. Then no distribution is more spread out than independent
-# $\mathcal{GN}_p$ entries (two lines of [proof](evidence/01_lp_spheres.ipynb#T2)). Here are entries of each shape $q$,
-# all scaled to the same $\mathbb{E}|z|^p$:
+# $\mathcal{GN}_p$ entries ([the proof](evidence/01_lp_spheres.ipynb#T4) takes two lines). Here are entries of each
+# shape $q$, all scaled to the same $\mathbb{E}|z|^p$:
 
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]

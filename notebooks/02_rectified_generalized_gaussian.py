@@ -75,12 +75,12 @@ explore.target(mu=-1.0, p=1.0)
 # chapter 03.)
 #
 # **A question before you read on.** That number is not counted. It is there before a single point is drawn. What would
-# you have to know about the curve to write it down? Keep your answer until section 4.
+# you have to know about the curve to write it down? Sections 3 and 4 answer it.
 #
 # **Afterwards you can** draw from the target of Rectified LpJEPA with a few lines of your own, say how many zeros a sample
 # has before you draw it, and choose $\mu$ for the share of zeros that you want. **You need** densities and distribution
 # functions, and some PyTorch. [Chapter 01](01_lp_spheres.ipynb) helps. **It takes** about forty-five minutes, the cells
-# less than half a minute. In a hurry, read sections 1 to 4 and 7.
+# less than half a minute. In a hurry, read sections 1 to 4, 6 and 7.
 #
 # A line such as "✓ T12" is a link. It leads to the cell that tests this claim and stops when it is false. *Sparsity* is the
 # fraction of zeros. "The post" is *Rectified LpJEPA* by Yilun Kuang, whose numbers our equations carry.
@@ -241,7 +241,8 @@ show(
 #
 # The symbol $\mathbb{1}_S(z)$ is 1 if $z$ is in $S$, and 0 otherwise. Mind the units. The first line is a probability, and the
 # spike is called an *atom*. The second line is a probability *per unit of length*: times a short length, it is the chance to
-# land there.
+# land there. The package `rlpjepa`, or *the module* for short, has this distribution as a class, and `prob_active` is the
+# area under its second line.
 
 # %%
 torch.manual_seed(3)
@@ -273,8 +274,9 @@ show(
 # %% [markdown]
 # As $\mu$ grows, mass moves from the bar into the curve. The *height* of the bar and the *area* under the curve add up to one.
 #
-# Divide Eq. 9 by its area $\Phi_p(\mu/\sigma)$, and you have the distribution of the non-zero entries alone. It is called the
-# *truncated* generalized Gaussian $\mathcal{TGN}_p(\mu, \sigma)$:
+# Divide Eq. 9 by its area, and you have the distribution of the non-zero entries alone. The area is $1 - \Phi_p(-\mu/\sigma)$,
+# which is $\Phi_p(\mu/\sigma)$ since the curve of $t$ is symmetric. This distribution is called the *truncated* generalized
+# Gaussian $\mathcal{TGN}_p(\mu, \sigma)$, a class of the module as well:
 #
 # $$f_{\mathcal{TGN}_p(\mu,\sigma)}(z) = \frac{\mathbb{1}_{(0,\infty)}(z)}{Z} \exp\!\left(-\frac{|z-\mu|^p}{p\,\sigma^p}\right),
 # \qquad Z = 2\sigma\,\Gamma(1/p)\,p^{1/p-1}\,\Phi_p(\mu/\sigma). \tag{10}$$
@@ -323,8 +325,6 @@ show(
 # gets flatter and flatter, and the survivors get *larger*. In between, at $p = 1$, it is equally steep everywhere. Above zero,
 # Eq. 10 is then $\frac1\sigma e^{-z/\sigma}$ for every $\mu \le 0$: the same exponential distribution. This is a good reason
 # for $p = 1$: a shift $\mu \le 0$ decides *how many* entries survive, and nothing else.
-#
-# Now [exercise 02.2](exercises/02_rectified_generalized_gaussian.ipynb), ten minutes: draw from the target without any ReLU.
 
 # %% [markdown] tags=["slide"]
 # ## 4 · The number of non-zero entries is known beforehand
@@ -420,7 +420,8 @@ print(f"Eq. 11 {512 * share:.1f}, binomial deviation {(512 * share * (1 - share)
 
 # %% [markdown]
 # So the samples of the target are about equally sparse. Now
-# [exercise 02.1](exercises/02_rectified_generalized_gaussian.ipynb), five minutes with a pocket calculator.
+# [exercise 02.1](exercises/02_rectified_generalized_gaussian.ipynb), five minutes with a pocket calculator, and 02.2, ten
+# minutes: draw from the target without any ReLU.
 #
 # > **Where this comes from.** Cutting a Gaussian at zero is an old idea: Socci, Lee and Seung (1997) studied the *rectified
 # > Gaussian*, and Glorot, Bordes and Bengio (2011) showed that networks of ReLUs have sparse features.
@@ -462,7 +463,7 @@ print(f"with 512 entries and mu = 1: a share of 10^{exponent:.0f}")
 # > **How many dimensions does such a vector have?** Count digits. Write a number between 0 and 1 in binary, and ask for one digit
 # > more: this costs one bit. A number that is always zero costs nothing. An RGG entry is zero, or else it has digits like
 # > any other number. So with the share $a = \Phi_p(\mu/\sigma)$ of non-zero entries, one digit more costs $a$ bits on average.
-# > Rényi (1959) said it so: round an entry to a grid of width $\varepsilon$. The entropy of the rounded number grows like
+# > Rényi (1959) said it so: round an entry to a grid of width $\varepsilon$. The (Shannon) entropy of the rounded number grows like
 # >
 # > $$\underbrace{a}_{\text{dimension}} \log\frac1\varepsilon + \underbrace{h}_{\text{entropy}} .$$
 # >
@@ -471,8 +472,8 @@ print(f"with 512 entries and mu = 1: a share of 10^{exponent:.0f}")
 # > dimensions. ✓ [T13](evidence/02_rectified_generalized_gaussian.ipynb#T13)
 
 # %% [markdown] tags=["slide"]
-# > **Is RGG as spread out as can be?** The Gaussian is: of all distributions with its variance it has the largest entropy. RGG
-# > has the largest $h$, but here *two* things must be held fixed. One is the share $a$ of non-zero entries. The other is the mean
+# > **Is RGG as spread out as can be?** The Gaussian is: of all distributions with its variance it has the largest entropy. Of all
+# > mixtures of an atom at zero and a density above it, RGG has the largest $h$, if *two* things are held fixed. One is the share $a$ of non-zero entries. The other is the mean
 # > of $|x - \mu|^p$ over the non-zero entries: without it one could pull them apart as far as one likes. ✓
 # > [T14](evidence/02_rectified_generalized_gaussian.ipynb#T14)
 # >
@@ -534,8 +535,9 @@ for p in P_STYLE:
     print(f"p = {p:g}: the largest tenth has {energy[: len(energy) // 10].sum() / energy.sum():.2f} of the energy")
 
 # %% [markdown]
-# Choose $p$ for how unequal the non-zero entries are to be, and then $\mu$, for that $p$, for how many. (Far to the left $\mu$
-# changes the inequality as well, except at $p = 1$.) ✓ [T15](evidence/02_rectified_generalized_gaussian.ipynb#T15)
+# Choose $p$ for how unequal the non-zero entries are to be, and then $\mu$, for that $p$, for how many. (A shift to the
+# left brings the shapes nearer to each other, and leaves $p = 1$ as it is. At 90 % zeros the order is the same and the
+# differences are smaller.) ✓ [T15](evidence/02_rectified_generalized_gaussian.ipynb#T15)
 #
 # Now 02.5, twenty minutes: find the $\mu$ at which two shapes tie.
 
@@ -624,7 +626,6 @@ print(f"variance {x.var():.2f}, not zero {(x > 0).float().mean():.2f}")
 # **Read on.** Y. Kuang, Y. Dagade, T. G. J. Rudner, R. Balestriero, Y. LeCun, *Rectified LpJEPA: Joint-Embedding
 # Predictive Architectures with Sparse and Maximum-Entropy Representations*, arXiv:2602.01456 · Y. Kuang, *Rectified
 # LpJEPA*, blog post, 30 January 2026 (Eq. 8 to 12) · A. Rényi, *On the dimension and entropy of probability
-# distributions*, 1959 · N. D. Socci, D. D. Lee, H. S. Seung, *The Rectified Gaussian Distribution*, 1997 · S. Nadarajah,
-# *A generalized normal distribution*, 2005 · T. M. Cover, J. A. Thomas, *Elements of Information Theory*, 2006 ·
+# distributions*, 1959 · N. D. Socci, D. D. Lee, H. S. Seung, *The Rectified Gaussian Distribution*, 1997 ·
 # X. Glorot, A. Bordes, Y. Bengio, *Deep Sparse Rectifier Neural Networks*, 2011. The bibliography of the series has their
 # addresses.
