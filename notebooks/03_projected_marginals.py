@@ -249,7 +249,7 @@ kl, seen, noise = torch.tensor(rows).view(len(dims), 8, 3).permute(2, 0, 1)
 signal = 1 / torch.tensor(dims)  # what a shadow sees on average
 error_kl = (kl - 0.5).square().mean(dim=1).sqrt()  # root mean square
 error_w2 = (seen - signal[:, None]).square().mean(dim=1).sqrt()
-print(f"D = 512: error of the divergence {error_kl[-1]:.0f} (true value 0.5), of W2 {error_w2[-1]:.3f} ({signal[-1]:.3f})")
+print(f"D = 512: error of the divergence {error_kl[-1]:.0f} (true: 0.5), of W2 {error_w2[-1]:.3f} ({signal[-1]:.3f})")
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.3))
