@@ -413,6 +413,6 @@ def _look(kind):
     looks = {
         "p = 1": {"color": COLORS["laplace"], "marker": "o"},
         "p = 2": {"color": COLORS["gaussian"], "marker": "s", "fillstyle": "none"},
-        "LeJEPA": {"color": COLORS["theory"], "marker": "*"},
+        "LeJEPA": {"color": COLORS["theory"], "marker": "*", "markersize": 11},
     }
     return looks.get(kind, {"color": COLORS["theory"], "marker": "^"})
