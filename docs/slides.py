@@ -27,11 +27,11 @@ from series import NOTEBOOKS, clear, names
 DOCS = Path(__file__).parent
 LINK = re.compile(r"\]\((?!\w+:)([\w/]+)\.ipynb(#[^)]*)?\)")  # to another notebook: the site's page of it
 SEEN = re.compile(r"\*\*(In one sentence|A question|Your guess)[^*]*\*\*\s*")  # paragraphs that are on a slide
+MARK = re.compile(r"\s*✓\s+\[[^\]]*\]\([^)]*\)")
 LAB = re.compile(r"explore\.(?:moving_)?(target|points)\((.*)\)")
 HEIGHT, WIDTH = 600, 1220  # of what is below the heading, in pixels of a slide of 1280×720
-LINE, COLUMNS = 25, 108  # of code
 WORDS = 60  # of prose that a slide may have
-MARKDOWN = MarkdownIt().use(
+MARKDOWN = MarkdownIt("commonmark").enable("table").use(
     dollarmath_plugin,
     renderer=lambda tex, how: html.escape(rf"\[{tex}\]" if how["display_mode"] else rf"\({tex}\)"),
 )
@@ -43,6 +43,8 @@ class Part:
 
     html: str
     height: float
+    words: int = 0
+    closes: bool = False  # a slide: nothing may stand after it
     notes: list = field(default_factory=list)
 
 
@@ -68,17 +70,24 @@ def first(text, least=6):
     return text[:end] + "**" * (text[end : end + 2] == "**")
 
 
+def last(text):
+    """The last sentence, where it may introduce what comes next."""
+    sentence = re.split(r"(?<=[.?!])\s+(?=[A-Z$*(\[])", MARK.sub("", text))[-1]
+    return sentence if 4 <= count(sentence) <= 30 and not re.match(r"Now \D{0,12}\d\d\.\d", text) else ""
+
+
 def prose(text, kind="text"):
-    rows = sum(math.ceil(len(re.sub(r"\]\([^)]*\)", "", line)) / 95) for line in text.splitlines())
-    return Part(f'<div class="{kind}">{MARKDOWN.render(text)}</div>', 12 + 38 * rows)
+    lines = re.split(r"\n(?=- |\d+\. |\n|\|)", re.sub(r"\]\([^)]*\)|\\\w+", "", text))  # as they are read
+    rows = sum(math.ceil(len(line) / 92) for line in lines)
+    return Part(f'<div class="{kind}">{MARKDOWN.render(text)}</div>', 12 + 38 * rows, count(text))
 
 
 def shown(kind, text):
     """The part that a block of Markdown puts on a slide, or None."""
-    text = re.sub(r" *✓ \[[^\]]*\]\([^)]*\)", "", text)
+    text = MARK.sub("", text)
     if kind == "math_block":
-        rows = 1 + text.count(r"\\") + text.count("underbrace") % 2 + text.count(r"\begin{")
-        return Part(MARKDOWN.render(text), 40 + 45 * rows)
+        rows = 1 + text.count(r"\\")
+        return Part(MARKDOWN.render(text), 30 + 70 * rows + 30 * ("brace{" in text))
     if kind in ("bullet_list_open", "ordered_list_open"):
         items = re.split(r"\n(?=- |\d+\. )", text)
         if count(text) > WORDS:
@@ -86,9 +95,13 @@ def shown(kind, text):
         return prose("\n".join(items))
     if kind == "table_open":
         return prose(text)
+    if image := re.fullmatch(r"!\[([^\]]*)\]\((\S+\.png)\)", text):
+        return figure(base64.b64encode((NOTEBOOKS / image[2]).read_bytes()).decode(), image[1])
     if SEEN.match(text):
-        text = SEEN.sub("", text)
-        if count(text) > WORDS:
+        what, text = SEEN.match(text)[1], SEEN.sub("", text)
+        if what == "In one sentence":
+            return Part(prose(text, "sentence").html, HEIGHT)
+        if what == "A question" or count(text) > WORDS:
             text = text[: text.rfind("?") + 1]
         return prose(text, "question")
     if text.startswith("**Shown:**"):
@@ -101,30 +114,32 @@ def figure(png, alt, link=None):
     width, height = struct.unpack(">II", base64.b64decode(png[:32])[16:24])
     image = f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt)}">'
     if link:
-        image = f'<a href="{link}" target="_blank">{image}<span>Open it in the lab</span></a>'
-    return Part(f'<div class="figure">{image}</div>', min(HEIGHT, WIDTH * height / width), [f"<p><i>{html.escape(alt)}</i></p>"])
+        image = f'<a href="{link}" target="_blank">{image}<span>Move it yourself</span></a>'
+    least = min(HEIGHT, WIDTH * height / width, 1.3 * height)  # the type in it has 17 pixels or more
+    return Part(f'<div class="figure">{image}</div>', least, notes=[f"<p><i>{html.escape(alt)}</i></p>"])
 
 
-def code(source):
-    lines = source.splitlines()
-    small = len(lines) > 22 or max(map(len, lines)) > 100
-    text = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True))
-    return Part(f'<pre class="code{" small" * small}">{text}</pre>', 20 + (22.5 if small else 25) * len(lines))
+def pre(kind, text, largest=30, room=HEIGHT):
+    """Code or printed text, in the largest type that fits; below 18 pixels long lines break instead."""
+    lines = text.splitlines()
+    wide = max(map(len, lines))
+    size = max(18, min(largest, (WIDTH - 30) / (0.61 * wide), room / (1.25 * len(lines))))
+    rows = sum(math.ceil(len(line) * 0.61 * size / (WIDTH - 30)) or 1 for line in lines)
+    inner = highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)) if kind == "code" else html.escape(text)
+    return Part(f'<pre class="{kind}" style="font-size: {size:.0f}px">{inner}</pre>', 34 + 1.25 * size * rows)
 
 
-def printed(text, kind="printed"):
-    return Part(f'<pre class="{kind}">{html.escape(text.strip())}</pre>', 20 + 28 * (1 + text.strip().count("\n")))
-
-
-def outputs(cell):
-    """What a cell printed, as one part or none, and its figures."""
+def outputs(cell, page):
+    """What a cell printed, and its figures; those that answer to a hand with a link to the lab or to the page."""
     texts, figures = [], []
     lab = LAB.search(cell.source)
-    link = lab and "../site/lab.html#" + "&".join([lab[1], *re.sub(r"[\s\"']", "", lab[2]).split(",")]).rstrip("&")
     for output in cell.outputs:
         data = output.get("data", {"text/plain": output.get("text", "")})
         if "image/png" in data:
             alt = output.metadata.get("image/png", {}).get("alt") or data.get("text/plain", "")
+            link = page if "application/vnd.plotly.v1+json" in data else None
+            if lab:
+                link = "../site/lab.html#" + "&".join(filter(None, [lab[1], *re.split(r"\W*,\s*", lab[2])]))
             figures.append(figure(data["image/png"].replace("\n", ""), alt, link))
         else:
             texts.append(data["text/plain"])
@@ -135,51 +150,62 @@ def outputs(cell):
 
 
 class Section:
-    def __init__(self, heading):
-        self.heading, self.parts, self.waiting, self.lead, self.question = heading, [], [], None, None
+    def __init__(self, heading, page, opening):
+        self.heading, self.page, self.opening = MARKDOWN.render(heading), page, opening
+        self.parts, self.waiting, self.question, self.begin, self.lead = [], [], None, "", ""
 
-    def add(self, part):
-        if self.lead:
-            part.html, part.height = self.lead.html + part.html, self.lead.height + part.height
+    def add(self, part, introduced=":?"):
+        """Put a part on a slide, below the sentence before it if that ends in one of these marks."""
+        if self.lead.endswith(tuple(introduced)):
+            lead = prose(self.lead)
+            part.html, part.height, part.words = lead.html + part.html, lead.height + part.height, lead.words + part.words
         part.notes = self.waiting + part.notes
-        self.waiting, self.lead = [], None
+        self.waiting, self.lead = [], ""
         self.parts.append(part)
 
-    def say(self, text):
-        """Text for the notes: of what it follows, or of what comes when it ends in a colon."""
-        leads = text.endswith(":")
-        (self.waiting if leads or not self.parts else self.parts[-1].notes).append(MARKDOWN.render(text))
-        last = re.split(r"(?<=[.?!])\s+(?=[A-Z$*(\[])", text)[-1]
-        self.lead = prose(last) if leads and 4 <= count(last) <= 30 else None
-
     def read(self, kind, text):
+        """A block of text: what is to be seen of it becomes a part; all of it goes into the notes of the part that it
+        follows, or of the next one if it ends in a colon."""
         part = shown(kind, text)
-        if part and "Your guess" in text:
-            self.question, part = part, None
-        if part:
+        if part and text.startswith("**Your guess"):
+            self.question = part
+        elif part:
             self.add(part)
-        self.say(text)
+        if text.startswith("!["):
+            return
+        (self.waiting if text.endswith(":") or not self.parts else self.parts[-1].notes).append(MARKDOWN.render(text))
+        self.lead = ""
+        if kind == "paragraph_open" and not part:
+            self.begin = self.begin or text
+            self.lead = last(text)
 
     def run(self, cell):
         tags = set(cell.metadata.get("tags", []))
-        text, figures = outputs(cell)
-        if tags & {"setup", "install", "draw"}:
+        text, figures = outputs(cell, self.page)
+        value = text and any(output.output_type == "execute_result" for output in cell.outputs)
+        if self.question and (unit := re.search(r"guess = None *# (.*)", cell.source)):
+            self.question.html += f'<p class="unit">{html.escape(unit[1])}</p>'
+        if tags & {"setup", "install", "draw"} or self.opening:
             text = ""
         elif "answer" in tags:
-            answer = printed(text, "answer fragment")
-            self.add(Part((self.question or answer).html + answer.html * bool(self.question), HEIGHT))
+            question = self.question or Part("", 0)
+            answer = pre("answer fragment", text, 44, HEIGHT - question.height - 60)
+            height = question.height + 40 + answer.height
+            self.add(Part(question.html + answer.html, height, question.words, closes=True))
             self.question, text = None, ""
-        elif "key" in tags or text and len(cell.source.splitlines()) <= 6:
-            self.add(code(cell.source))
+        elif "key" in tags or value and cell.source.count("\n") < 6:
+            self.add(pre("code", re.sub(r" *# fmt: \w+", "", cell.source)), ":?.")
         if text:
-            self.add(printed(text))
+            self.add(pre("printed", text), ":?.")
         for part in figures:
             self.add(part)
-        self.lead = None
+        self.lead = ""
 
     def finish(self):
         if self.question:
             self.add(self.question)
+        if not self.parts:
+            self.add(prose(first(self.begin)))
 
     def slides(self):
         """The parts on as few slides as hold them, evenly filled."""
@@ -188,7 +214,9 @@ class Section:
             ways = []
             for start in range(end):
                 free = 1 - sum(part.height for part in self.parts[start:end]) / HEIGHT
-                if free >= 0 or end - start == 1:
+                words = sum(part.words for part in self.parts[start:end])
+                closed = any(part.closes for part in self.parts[start : end - 1])
+                if end - start == 1 or free >= 0 and words <= WORDS and not closed:
                     ways.append((best[start][0] + 0.2 + free**2, [*best[start][1], self.parts[start:end]]))
             best.append(min(ways, key=lambda way: way[0]))
         return best[-1][1]
@@ -210,7 +238,7 @@ def slide_show(path):
             continue
         for kind, text in blocks(cell.source):
             if kind == "heading_open":
-                sections.append(Section(MARKDOWN.render(text)))
+                sections.append(Section(text, f"../site/notebooks/{path.stem}.html", opening=not sections))
             else:
                 sections[-1].read(kind, text)
     for section in sections:
