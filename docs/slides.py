@@ -44,7 +44,7 @@ class Part:
     html: str
     height: float
     words: int = 0
-    closes: bool = False  # a slide: nothing may stand after it
+    last: bool | None = None  # whether it has to be the last on its slide, or must not be
     notes: list = field(default_factory=list)
 
 
@@ -56,7 +56,7 @@ def blocks(source):
     lines = LINK.sub(r"](../site/notebooks/\1.html\2)", source).splitlines()
     for token in MARKDOWN.parse("\n".join(lines)):
         if token.level == 0 and token.map:
-            yield token.type, "\n".join(lines[slice(*token.map)])
+            yield token.type, "\n".join(lines[slice(*token.map)]).strip()
 
 
 def count(text):
@@ -78,8 +78,9 @@ def last(text):
 
 def prose(text, kind="text"):
     lines = re.split(r"\n(?=- |\d+\. |\n|\|)", re.sub(r"\]\([^)]*\)|\\\w+", "", text))  # as they are read
-    rows = sum(math.ceil(len(line) / 92) for line in lines)
-    return Part(f'<div class="{kind}">{MARKDOWN.render(text)}</div>', 12 + 38 * rows, count(text))
+    height = 20 + 42 * sum(math.ceil(len(line) / 84) for line in lines)
+    last = False if text.endswith(":") else None
+    return Part(f'<div class="{kind}">{MARKDOWN.render(text)}</div>', height, count(text), last)
 
 
 def shown(kind, text):
@@ -87,7 +88,7 @@ def shown(kind, text):
     text = MARK.sub("", text)
     if kind == "math_block":
         rows = 1 + text.count(r"\\")
-        return Part(MARKDOWN.render(text), 30 + 70 * rows + 30 * ("brace{" in text))
+        return Part(MARKDOWN.render(text), 55 + 65 * rows + 60 * ("brace{" in text))
     if kind in ("bullet_list_open", "ordered_list_open"):
         items = re.split(r"\n(?=- |\d+\. )", text)
         if count(text) > WORDS:
@@ -114,8 +115,8 @@ def figure(png, alt, link=None):
     width, height = struct.unpack(">II", base64.b64decode(png[:32])[16:24])
     image = f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt)}">'
     if link:
-        image = f'<a href="{link}" target="_blank">{image}<span>Move it yourself</span></a>'
-    least = min(HEIGHT, WIDTH * height / width, 1.3 * height)  # the type in it has 17 pixels or more
+        image = f'<a href="{html.escape(link)}" target="_blank">{image}<span>Move it yourself</span></a>'
+    least = min(HEIGHT, WIDTH * height / width, 1.15 * height)  # type in it has 17 pixels or more
     return Part(f'<div class="figure">{image}</div>', least, notes=[f"<p><i>{html.escape(alt)}</i></p>"])
 
 
@@ -126,7 +127,7 @@ def pre(kind, text, largest=30, room=HEIGHT):
     size = max(18, min(largest, (WIDTH - 30) / (0.61 * wide), room / (1.25 * len(lines))))
     rows = sum(math.ceil(len(line) * 0.61 * size / (WIDTH - 30)) or 1 for line in lines)
     inner = highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)) if kind == "code" else html.escape(text)
-    return Part(f'<pre class="{kind}" style="font-size: {size:.0f}px">{inner}</pre>', 34 + 1.25 * size * rows)
+    return Part(f'<pre class="{kind}" style="font-size: {size:.0f}px">{inner}</pre>', 38 + 1.25 * size * rows)
 
 
 def outputs(cell, page):
@@ -159,6 +160,8 @@ class Section:
         if self.lead.endswith(tuple(introduced)):
             lead = prose(self.lead)
             part.html, part.height, part.words = lead.html + part.html, lead.height + part.height, lead.words + part.words
+        if self.opening and "<img" in part.html:  # leaves room for the question
+            part.height = min(part.height, 430)
         part.notes = self.waiting + part.notes
         self.waiting, self.lead = [], ""
         self.parts.append(part)
@@ -190,8 +193,8 @@ class Section:
         elif "answer" in tags:
             question = self.question or Part("", 0)
             answer = pre("answer fragment", text, 44, HEIGHT - question.height - 60)
-            height = question.height + 40 + answer.height
-            self.add(Part(question.html + answer.html, height, question.words, closes=True))
+            height = question.height + 50 + answer.height
+            self.add(Part(question.html + answer.html, height, question.words, last=True))
             self.question, text = None, ""
         elif "key" in tags or value and cell.source.count("\n") < 6:
             self.add(pre("code", re.sub(r" *# fmt: \w+", "", cell.source)), ":?.")
@@ -205,7 +208,7 @@ class Section:
         if self.question:
             self.add(self.question)
         if not self.parts:
-            self.add(prose(first(self.begin)))
+            self.add(prose(first(self.begin, least=20)))
 
     def slides(self):
         """The parts on as few slides as hold them, evenly filled."""
@@ -215,9 +218,10 @@ class Section:
             for start in range(end):
                 free = 1 - sum(part.height for part in self.parts[start:end]) / HEIGHT
                 words = sum(part.words for part in self.parts[start:end])
-                closed = any(part.closes for part in self.parts[start : end - 1])
-                if end - start == 1 or free >= 0 and words <= WORDS and not closed:
-                    ways.append((best[start][0] + 0.2 + free**2, [*best[start][1], self.parts[start:end]]))
+                bad = (self.parts[end - 1].last is False) + sum(part.last is True for part in self.parts[start : end - 1])
+                if end - start == 1 or free >= 0 and words <= WORDS:
+                    cost = best[start][0] + 0.2 + free**2 + bad
+                    ways.append((cost, [*best[start][1], self.parts[start:end]]))
             best.append(min(ways, key=lambda way: way[0]))
         return best[-1][1]
 
