@@ -28,12 +28,17 @@ DOCS = Path(__file__).parent
 LINK = re.compile(r"\]\((?!\w+:)([\w/]+)\.ipynb(#[^)]*)?\)")  # to another notebook: the site's page of it
 SEEN = re.compile(r"\*\*(In one sentence|A question|Your guess)[^*]*\*\*\s*")  # paragraphs that are on a slide
 MARK = re.compile(r"\s*✓\s+\[[^\]]*\]\([^)]*\)")
+EXERCISE = re.compile(r"Now \D{0,12}\d\d\.\d")
 LAB = re.compile(r"explore\.(?:moving_)?(target|points)\((.*)\)")
 HEIGHT, WIDTH = 600, 1220  # of what is below the heading, in pixels of a slide of 1280×720
 WORDS = 60  # of prose that a slide may have
-MARKDOWN = MarkdownIt("commonmark").enable("table").use(
-    dollarmath_plugin,
-    renderer=lambda tex, how: html.escape(rf"\[{tex}\]" if how["display_mode"] else rf"\({tex}\)"),
+MARKDOWN = (
+    MarkdownIt("commonmark")
+    .enable("table")
+    .use(
+        dollarmath_plugin,
+        renderer=lambda tex, how: html.escape(rf"\[{tex}\]" if how["display_mode"] else rf"\({tex}\)"),
+    )
 )
 
 
@@ -63,17 +68,17 @@ def count(text):
     return len(re.sub(r"\$[^$]*\$|\]\([^)]*\)", " ", text).split())
 
 
+def sentences(text):
+    return re.split(r"(?:(?<=[.?!])|(?<=[.?!]\*\*))\s+(?=[A-Z$*(\[])", text)
+
+
 def first(text, least=6):
-    """The first sentences that have that many words."""
-    ends = [match.start() for match in re.finditer(r"(?<=[.?!])(?:\*\*)?(?=\s+[A-Z$*(\[])|$", text)]
-    end = next(end for end in ends if count(text[:end]) >= least or end == len(text))
-    return text[:end] + "**" * (text[end : end + 2] == "**")
-
-
-def last(text):
-    """The last sentence, where it may introduce what comes next."""
-    sentence = re.split(r"(?<=[.?!])\s+(?=[A-Z$*(\[])", MARK.sub("", text))[-1]
-    return sentence if 4 <= count(sentence) <= 30 and not re.match(r"Now \D{0,12}\d\d\.\d", text) else ""
+    """The first sentences, as many as have that many words together."""
+    head = []
+    for sentence in sentences(text):
+        if count(" ".join(head)) < least:
+            head.append(sentence)
+    return " ".join(head)
 
 
 def prose(text, kind="text"):
@@ -159,7 +164,11 @@ class Section:
         """Put a part on a slide, below the sentence before it if that ends in one of these marks."""
         if self.lead.endswith(tuple(introduced)):
             lead = prose(self.lead)
-            part.html, part.height, part.words = lead.html + part.html, lead.height + part.height, lead.words + part.words
+            part.html, part.height, part.words = (
+                lead.html + part.html,
+                lead.height + part.height,
+                lead.words + part.words,
+            )
         if self.opening and "<img" in part.html:  # leaves room for the question
             part.height = min(part.height, 430)
         part.notes = self.waiting + part.notes
@@ -180,7 +189,8 @@ class Section:
         self.lead = ""
         if kind == "paragraph_open" and not part:
             self.begin = self.begin or text
-            self.lead = last(text)
+            last = sentences(MARK.sub("", text))[-1]
+            self.lead = last if 4 <= count(last) <= 30 and not EXERCISE.match(text) else ""
 
     def run(self, cell):
         tags = set(cell.metadata.get("tags", []))
@@ -218,7 +228,9 @@ class Section:
             for start in range(end):
                 free = 1 - sum(part.height for part in self.parts[start:end]) / HEIGHT
                 words = sum(part.words for part in self.parts[start:end])
-                bad = (self.parts[end - 1].last is False) + sum(part.last is True for part in self.parts[start : end - 1])
+                bad = (self.parts[end - 1].last is False) + sum(
+                    part.last is True for part in self.parts[start : end - 1]
+                )
                 if end - start == 1 or free >= 0 and words <= WORDS:
                     cost = best[start][0] + 0.2 + free**2 + bad
                     ways.append((cost, [*best[start][1], self.parts[start:end]]))
