@@ -108,7 +108,7 @@ OPEN = "return window.Reveal?.isReady() && [...document.images].every((image) =>
 LOOK = """
 Reveal.slide(arguments[0], 0, -1);
 const page = Reveal.getCurrentSlide().querySelector(".page"), [heading, ...parts] = page.children;
-const visible = (e) => e.getClientRects().length && !e.closest("mjx-assistive-mml");
+const visible = (e) => e.getClientRects().length && !e.closest("mjx-assistive-mml, mjx-ext > *");
 const all = [...page.querySelectorAll("*")].filter(visible);
 const boxes = all.map((e) => e.getBoundingClientRect());
 const letter = (node) => node.nodeType === 3 && node.data.trim();
