@@ -74,11 +74,11 @@ def sentences(text):
 
 def first(text, least=6):
     """The first sentences, as many as have that many words together."""
-    head = []
-    for sentence in sentences(text):
-        if count(" ".join(head)) < least:
-            head.append(sentence)
-    return " ".join(head)
+    head, *others = sentences(text)
+    for sentence in others:
+        if count(head) < least and sentence.endswith((".", "?", "!", ".**")):
+            head += " " + sentence
+    return head
 
 
 def prose(text, kind="text"):
@@ -101,6 +101,8 @@ def shown(kind, text):
         return prose("\n".join(items))
     if kind == "table_open":
         return prose(text)
+    if kind in ("fence", "code_block"):
+        return pre("printed", re.sub(r"^(```.*| {4})", "", text, flags=re.MULTILINE).strip())
     if image := re.fullmatch(r"!\[([^\]]*)\]\((\S+\.png)\)", text):
         return figure(base64.b64encode((NOTEBOOKS / image[2]).read_bytes()).decode(), image[1])
     if SEEN.match(text):

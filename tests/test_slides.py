@@ -41,13 +41,16 @@ def plain(markup):
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_slides_need_no_network_and_hold_no_solution(lesson, slides):
+def test_slides_link_into_the_site_need_no_network_and_hold_no_solution(lesson, slides):
     assert not any(tags & PARTS_OF_EXERCISES for tags, _, _ in read_cells(lesson))
     text = (slides / f"{lesson}.html").read_text(encoding="utf-8")
     assert 12 <= len(read_slides(text)) == text.count("<section") <= 45
     assert f"<title>{lesson} slides</title>" in text
     places = re.findall(r'href="\.\./site/notebooks/([\w/]+)\.html', text)
     assert set(places) <= set(all_names()) and not re.search(r'href="[^":]*\.ipynb', text)
+    labs = {"target": "target", "moving_points": "points"}
+    opened = re.findall(r"explore\.(\w+)\(", " ".join(source for _, source, _ in read_cells(lesson)))
+    assert re.findall(r'href="\.\./site/lab\.html#(\w+)', text) == [labs[name] for name in opened]
     for name in re.findall(r'<(?:script|link|img|iframe)\b[^>]*?(?:src|href)="([^"]*)"', text):
         assert name.startswith("data:") or (slides / name).is_file(), name
     words = re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", text).lower()
