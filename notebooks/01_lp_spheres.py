@@ -612,7 +612,6 @@ show(
 # $\mathcal{GN}_p$ entries (two lines of [proof](evidence/01_lp_spheres.ipynb#T2)). Here are entries of each shape $q$,
 # all scaled to the same $\mathbb{E}|z|^p$:
 
-
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 def entropy(q, p):  # of GN_q in nats, at the scale where E|z|^p = 1
     # log (E|z|^p)^(1/p) at scale 1
