@@ -151,7 +151,7 @@ def outputs(cell, page):
             figures.append(figure(data["image/png"].replace("\n", ""), alt, link))
         else:
             texts.append(data["text/plain"])
-    return "\n".join(text.strip() for text in texts), figures
+    return "\n".join(text.strip("\n") for text in texts), figures
 
 
 # Slides
@@ -219,8 +219,9 @@ class Section:
     def finish(self):
         if self.question:
             self.add(self.question)
-        if not self.parts:
-            self.add(prose(first(self.begin, least=20)))
+        if sum(part.height for part in self.parts) < 120:  # little to see: say something
+            self.parts.insert(0, prose(first(self.begin, least=20)))
+        self.parts[-1].notes += self.waiting
 
     def slides(self):
         """The parts on as few slides as hold them, evenly filled."""
@@ -240,7 +241,7 @@ class Section:
         return best[-1][1]
 
     def html(self):
-        notes = "".join(self.waiting)
+        notes = ""
         for parts in self.slides():
             notes = "".join(note for part in parts for note in part.notes) or notes  # what was said goes on
             page = f"{self.heading}{''.join(part.html for part in parts)}"

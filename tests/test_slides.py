@@ -147,7 +147,7 @@ def test_every_slide_can_be_read(slides):
             for number in range(last + 1):
                 slide = driver.execute_script(LOOK, number)
                 where = f"slide {number + 1} of {lesson}: {slide}"
-                assert slide["images"] or slide["height"] > 40, where
+                assert slide["images"] or slide["height"] > 70, where
                 assert all(height > 200 for height in slide["images"]), where
                 assert slide["lowest"] <= 721 and slide["rightmost"] <= 1281, where
                 assert slide["smallest"] >= 20, where
