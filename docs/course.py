@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from docutils import nodes
 from libraries import copy_mathjax, package
-from series import NOTEBOOKS, all_names
+from series import NOTEBOOKS, all_names, lab_link
 
 TAG = re.compile(r"\\tag\{(\d+)\}|\\text\{\(Eq\. (\d+)\)\}")  # how the notebooks number an equation
 SECTION = re.compile(r"^(?:## )?(\d+) · ", re.MULTILINE)  # ... and a section
@@ -88,9 +88,8 @@ def read_notebook(text):
             tags = cell.metadata.get("tags", [])
             cell.metadata["tags"] = tags + [FOLDED[tag] for tag in tags if tag in FOLDED]
         cells.append(cell)
-        if cell.cell_type == "code" and (opened := re.search(r"explore\.(target|moving_points)\(", cell.source)):
-            name = opened[1].removeprefix("moving_")
-            cells.append(markdown(f'<p>Open it here: <a href="../lab.html#{name}&mu=-1">the lab</a>.</p>'))
+        if cell.cell_type == "code" and (opened := lab_link(cell.source)):
+            cells.append(markdown(f'<p>Open it here: <a href="../lab.html{opened}">the lab</a>.</p>'))
     notebook.cells = cells
     return notebook
 

@@ -4,6 +4,7 @@ Notebooks are named by their path below notebooks/, without an ending: several f
 """
 
 import argparse
+import re
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,12 @@ def names(kind):
 def all_names(handout=False):
     """The names of all notebooks, or of those that a course hands out; lessons first."""
     return [name for kind in (HANDOUT if handout else FOLDERS) for name in names(kind)]
+
+
+def lab_link(source):
+    """What follows "lab.html" for a cell that opens the lab, "#target&mu=-1&p=1"; None for another cell."""
+    opened = re.search(r"explore\.(?:moving_)?(target|points)\((.*)\)", source)
+    return opened and "#" + "&".join(filter(None, [opened[1], *re.split(r",\s*", opened[2])]))
 
 
 def clear(out, mark):

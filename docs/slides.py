@@ -22,14 +22,13 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
-from series import NOTEBOOKS, clear, names
+from series import NOTEBOOKS, clear, lab_link, names
 
 DOCS = Path(__file__).parent
 LINK = re.compile(r"\]\((?!\w+:)([\w/]+)\.ipynb(#[^)]*)?\)")  # to another notebook: the site's page of it
 SEEN = re.compile(r"\*\*(In one sentence|A question|Your guess)[^*]*\*\*\s*")  # paragraphs that are on a slide
 MARK = re.compile(r"\s*✓\s+\[[^\]]*\]\([^)]*\)")
 EXERCISE = re.compile(r"Now \D{0,12}\d\d\.\d")
-LAB = re.compile(r"explore\.(?:moving_)?(target|points)\((.*)\)")
 HEIGHT, WIDTH = 600, 1220  # of what is below the heading, in pixels of a slide of 1280×720
 WORDS = 60  # of prose that a slide may have
 MARKDOWN = (
@@ -140,14 +139,14 @@ def pre(kind, text, largest=30, room=HEIGHT):
 def outputs(cell, page):
     """What a cell printed, and its figures; those that answer to a hand with a link to the lab or to the page."""
     texts, figures = [], []
-    lab = LAB.search(cell.source)
+    opened = lab_link(cell.source)
     for output in cell.outputs:
         data = output.get("data", {"text/plain": output.get("text", "")})
         if "image/png" in data:
             alt = output.metadata.get("image/png", {}).get("alt") or data.get("text/plain", "")
             link = page if "application/vnd.plotly.v1+json" in data else None
-            if lab:
-                link = "../site/lab.html#" + "&".join(filter(None, [lab[1], *re.split(r"\W*,\s*", lab[2])]))
+            if opened:
+                link = f"../site/lab.html{opened}"
             figures.append(figure(data["image/png"].replace("\n", ""), alt, link))
         else:
             texts.append(data["text/plain"])

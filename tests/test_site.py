@@ -389,6 +389,11 @@ def test_reference_has_every_public_name(site):
 # Notation and bibliography
 
 
+def test_the_lab_opens_as_the_cell_has_it(site):
+    link = site.page("notebooks/03_projected_marginals.html").find("a", string="the lab")
+    assert link["href"] == "../lab.html#target&mu=-1&p=1&angle=30"
+
+
 def test_notation_points_at_sections_that_exist(site):
     article = site.page("notation.html").find("article")
     for row in article.select("table.symbols tbody tr"):
