@@ -157,13 +157,13 @@ show(figure, alt="Eight images in the top row and two random views of each below
 #
 # ## 2 · The network is an encoder, a projector, and a ReLU
 #
-# An *encoder* turns each view $\mathbf{x}$ into a vector $\mathbf{h}$. Any network will do. A *projector* of three linear layers,
-# with BatchNorm and ReLU after the first two, turns $\mathbf{h}$ into the features that the losses see,
+# An *encoder* turns each view $\mathbf{x}$ into a vector $\mathbf{h}$. Any network will do. A *projector* of three
+# linear layers, with BatchNorm and ReLU after the first two, turns $\mathbf{h}$ into the features that the losses see,
 #
 # $$\mathbf{z} = \mathrm{ReLU}(\mathrm{projector}(\mathrm{encoder}(\mathbf{x}))) ,$$
 #
-# $D$ numbers for each view. The last ReLU is there so that a feature can be exactly zero. After training one keeps $\mathbf{h}$, and
-# the projector is only where the losses look.
+# $D$ numbers for each view. The last ReLU is there so that a feature can be exactly zero. After training one keeps
+# $\mathbf{h}$, and the projector is only where the losses look.
 
 # %%
 torch.manual_seed(0)
@@ -274,9 +274,9 @@ show(
 )
 
 # %% [markdown]
-# The regularizer falls at once and stays above its floor. The two terms pull against each other: the regularizer takes images
-# apart, and the two views of an image with them, so the invariance term first *rises*. How much does it hold the regularizer
-# up? Recorded runs, three seeds each:
+# The regularizer falls at once and stays above its floor. The two terms pull against each other: the regularizer takes
+# images apart, and the two views of an image with them, so the invariance term *rises* for a while. How much does it
+# hold the regularizer up? Recorded runs, three seeds each:
 
 # %%
 for arm, label in (("base", "both terms"), ("no invariance", "regularizer alone")):
@@ -299,7 +299,7 @@ for arm, label in (("base", "both terms"), ("no invariance", "regularizer alone"
 #   $\exp(s/0.07)$.
 # - **Probe:** a linear classifier (logistic regression) on the features.
 #
-# One number alone means nothing, so we ask three times: raw pixels, the untrained network, the trained one. An untrained
+# One number alone means nothing, so we compare three: raw pixels, the untrained network, the trained one. An untrained
 # network needs one preparation. BatchNorm uses means and variances that it gathers in training, so we let it look at
 # the training images once and leave the weights alone (`set_batchnorm_statistics`; the numbers are recorded).
 #
@@ -368,9 +368,9 @@ show(
 )
 
 # %% [markdown]
-# The network comes most of the way from one half to the asked share, and not all of it. There is a tail of images that switch
-# on few. RDMReg hardly sees either, because a random direction mixes all 256 features. And mind whose zeros these are: those of $\mathbf{z}$. No loss asks anything of
-# $\mathbf{h}$, which one keeps.
+# The network comes most of the way from one half to the asked share, and not all of it. There is a tail of images that
+# switch on few. RDMReg hardly sees either, because a random direction mixes all 256 features. And mind whose zeros
+# these are: those of $\mathbf{z}$. No loss asks anything of $\mathbf{h}$, which one keeps.
 #
 # ## 7 · Some features can be read
 #
@@ -391,9 +391,9 @@ show(
 #
 # ## 8 · Take a part away, and see what breaks
 #
-# Most of our recorded runs on `shapes` are at $\mu = 0$. Each row below is one of them, one seed, 12 epochs, with what its
-# label says changed. It has a file in `results/` with its configuration, versions and hardware. Mind the 12 epochs: three times
-# as many make the votes much better (last line), so these are networks that are still learning.
+# The recorded runs below are at $\mu = 0$, one seed and 12 epochs each, with what the label says changed. Each has a
+# file in `results/` with its configuration, versions and hardware. Mind the 12 epochs: three times as many make the
+# votes much better (last line), so these are networks that are still learning.
 
 # %%
 rows = {
@@ -443,14 +443,15 @@ show(
 # - **Invariance alone** collapses: all features are zero, and the encoder is worth no more than before training. ✓ [F1](evidence/05_pretraining_cifar100.ipynb#F1)
 # - **The weight is not delicate:** half and twice do as well, up to what a seed does (see the three seeds above).
 # - **The family.** Without rectification the method is called LpJEPA. With a Gaussian target and another loss, SIGReg
-#   ([chapter 04](04_rdmreg.ipynb), section 9), it is LeJEPA. Half of the features at zero cost the encoder
-#   nothing that these runs could show. (With ten seeds, LpJEPA and ours have probes of .635 and .636.) ✓ [F4](evidence/05_pretraining_cifar100.ipynb#F4)
+#   ([chapter 04](04_rdmreg.ipynb), section 9), it is LeJEPA ✓ [F4](evidence/05_pretraining_cifar100.ipynb#F4). Half of
+#   the features at zero cost the encoder nothing that these runs could show. (With ten seeds, LpJEPA and ours have
+#   probes of .635 and .636: [evidence](evidence/05_pretraining_cifar100.ipynb#Decided-with-ten-seeds).)
 # - **A chosen share needs both halves.** Without the ReLU nothing is exactly zero. With the ReLU and a target that has
 #   negative values too, nearly all features are zero, at a share that nobody chose, and the encoder is worse. ✓ [F6](evidence/05_pretraining_cifar100.ipynb#F6)
 #
 # (At $\mu = 0$ an untrained network has half of its features at zero, too. That is why we train at $-1$.)
 #
-# The views are a part as well: on these images changing colours alone does better than changing both
+# The views are a part as well: on these images changing colours without cropping does better than both together
 # ([explored](evidence/05_pretraining_cifar100.ipynb#Explored-with-three-seeds)).
 #
 # ## 9 · At a fixed recipe, one number sets the share
@@ -468,9 +469,9 @@ show(
 )
 
 # %% [markdown]
-# The learned share follows the asked one over two decades, for both $p$. Only at the sparsest setting ($p = 2$, $\mu = -3$, at the lower left) does the network make less than
-# half of it. But the recipe is fixed here. Other learning rates move the share at one and the same $\mu$ up and down
-# ([chapter 04](04_rdmreg.ipynb), section 8), and a long run can leave it, as we will see. ✓ [F2](evidence/05_pretraining_cifar100.ipynb#F2)
+# The learned share follows the asked one over one and a half decades and more, for both $p$. Only at the sparsest setting
+# ($p = 2$, $\mu = -3$, at the lower left) does the network make less than half of it. ✓ [F2](evidence/05_pretraining_cifar100.ipynb#F2). But the recipe is fixed here. Other learning rates move the share at one and the same $\mu$ up and down
+# ([chapter 04](04_rdmreg.ipynb), section 8), and a long run can leave it, as we will see.
 #
 # ## 10 · The right share can hide dead features
 #
@@ -523,16 +524,18 @@ print(f"asked {asked:.3f}")
 
 # %% [markdown]
 # Almost half of the features are dead, and the share is *above* what we asked. One cause is the ReLU, which gives no gradient
-# where it is off: with a small slope below zero in the backward pass, few are dead
-# ([explored](evidence/05_pretraining_cifar100.ipynb#Explored-with-three-seeds)).
+# where it is off: with a small slope below zero in the backward pass, few are dead, and the encoder is not seen to
+# suffer ([explored](evidence/05_pretraining_cifar100.ipynb#Explored-with-three-seeds)).
 #
-# Is it a defect? If so, fewer dead features should make a better encoder. Three other losses were tried, with ten seeds each:
-# quantiles of each feature beside RDMReg and the one-sample loss ([chapter 04](04_rdmreg.ipynb), section 10), and 8192
-# directions in place of 256. What would count as yes was written down before the runs (`results/experiments/plan.md`). Two of the
-# three leave half as many dead. *None* is seen to make a better encoder, after 12 epochs on `shapes`, and with quantiles it is three
-# points worse at equal sparsity. [The evidence](evidence/05_pretraining_cifar100.ipynb#Decided-with-ten-seeds) has the figure,
-# and asks as well whether two moments are enough. On CIFAR-100: ✓ [F5](evidence/05_pretraining_cifar100.ipynb#F5). And can a run
-# [be judged without labels](evidence/05_pretraining_cifar100.ipynb#Can-a-run-be-judged-without-labels?)?
+# Is it a defect? If so, fewer dead features should make a better encoder. Three other losses were tried, with ten seeds
+# each: quantiles of each feature beside RDMReg and the one-sample loss ([chapter 04](04_rdmreg.ipynb), section 10), and
+# 8192 directions in place of 256. What would count as yes was written down before the runs
+# (`results/experiments/plan.md`). Quantiles and 8192 directions leave half as many dead, the one-sample loss more.
+# *None* is seen to make a better encoder, after 12 epochs on `shapes`, and with quantiles it is three points worse at
+# equal sparsity. [The evidence](evidence/05_pretraining_cifar100.ipynb#Decided-with-ten-seeds) has the figure, and asks
+# as well whether two moments are enough. On CIFAR-100, after five epochs, quantiles left fewer dead, too, and the
+# encoder looked a little *better*: that was exploration ✓ [F5](evidence/05_pretraining_cifar100.ipynb#F5). And can a
+# run [be judged without labels](evidence/05_pretraining_cifar100.ipynb#Can-a-run-be-judged-without-labels?)?
 #
 # Now 05.4, fifteen minutes: which features are dead, and which only rare?
 
@@ -641,7 +644,7 @@ compare(guess, recorded("cifar100/quarter_rdmreg_p1_mu-3_100epochs_seed0")["fina
 
 # %% [markdown]
 # The large points are the two full runs of section 11. In full colour: 100 epochs of a quarter of the width, with a smaller stem
-# (`results/cifar100/tradeoff.toml`). Faint: ten runs of five epochs each. On the right are the post's curves, on a scale of
+# (`results/cifar100/tradeoff.toml`). Faint: ten runs of the full network, five epochs each. On the right are the post's curves, on a scale of
 # their own, read off its figure to about .005. It says neither how long its runs were nor which features were classified, so
 # compare shapes and not heights.
 
@@ -687,22 +690,22 @@ print(
 )
 
 # %% [markdown]
-# **$\mathbf{h}$ loses little.** One half of zeros costs the encoder nothing, beside LeJEPA's dense features (the star). From there
-# to 97 % it loses two points, a little with every step, one seed each. But the sparser the target, the further a long run drifts away from it. At $\mu = -1$ it ends
-# with 1.4 times as many features on as we asked, at $-2$ with nearly three times, at $-3$ with four times, and there two fifths
-# of the features are dead.
+# **$\mathbf{h}$ loses little.** One half of zeros costs the encoder nothing, beside LeJEPA's dense features (the star).
+# From there to 97 % it loses two points, a little with every step, one seed each. But the sparser the target, the
+# further a long run drifts away from it. At $\mu = -1$ it ends with 1.4 times as many features on as we asked, at $-2$
+# with nearly three times, at $-3$ with four times, and there two fifths of the features are dead.
 #
-# **$\mathbf{z}$ pays earlier.** $\mathbf{z}$, whose zeros they are, loses with every step from $\mu = 0$ on, after 100 epochs and after
-# five. (LeJEPA's dense $\mathbf{z}$ does not lead. It stands between those at $\mu = 0$ and $-1$.) ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3)
+# **$\mathbf{z}$ pays earlier.** $\mathbf{z}$, whose zeros they are, loses with every step from $\mu = 0$ on, after 100
+# epochs and after five. (LeJEPA's dense $\mathbf{z}$ does not lead. It stands between those at $\mu = 0$ and $-1$.)
 #
-# **The cliff is not the zeros alone.** The faint runs reach further. Their $\mathbf{h}$ falls by less than a tenth of its height up
-# to 98 % of zeros, and to less than half at the last point of $p = 2$. But there nine of ten features are dead, so these runs do
+# **The cliff: zeros, or dead features?** The faint runs reach further. Their $\mathbf{h}$ falls by less than a tenth of its height up
+# to 98 % of zeros, and to less than half at the last point of $p = 2$. ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3). But there nine of ten features are dead, so these runs do
 # not say which of the two costs so much.
 #
-# **It is not free.** On `shapes`, where we have ten seeds, $\mathbf{h}$ at $\mu = -2$ is about four and a half points behind
-# $\mathbf{h}$ at $\mu = 0$ (last line; nobody planned this comparison).
+# **It is not free.** On `shapes`, where we have ten seeds, $\mathbf{h}$ at $\mu = -2$ is about four and a half points
+# behind $\mathbf{h}$ at $\mu = 0$ (last line; nobody planned this comparison).
 #
-# **What the post shows and we do not:** that $p = 1$ keeps more than $p = 2$ at equal sparsity. On `shapes` we saw it, with one
+# **What the post shows and we have not seen on CIFAR-100:** that $p = 1$ keeps more than $p = 2$ at equal sparsity. On `shapes` we saw it, with one
 # seed ([evidence](evidence/05_pretraining_cifar100.ipynb#What-zeros-cost-on-shapes)). On CIFAR-100 the faint curves of the two
 # differ by what seeds do, up to 98 % of zeros.
 #
@@ -725,12 +728,13 @@ print(
 # %% [markdown] tags=["slide"]
 # ## In three sentences
 #
-# **Shown:** a step of Rectified LpJEPA is two losses and a gradient, and it teaches a network features that are worth something
-# without a label. At a fixed recipe one number sets how many of them are zero, roughly, and $\mathbf{h}$ pays little for it on
-# CIFAR-100, more on the shapes. **Open:** the sparse end after long runs, with several seeds at every point; why a long run
-# drifts away from the share we asked; and whether anything is *better* for being sparse. **Where to go:** take a $\mu$ of your own, and six
-# [exercises](exercises/05_pretraining_cifar100.ipynb); the
-# [evidence](evidence/05_pretraining_cifar100.ipynb) has every claim, the tables behind the figures, and what was only explored.
+# **Shown:** a step of Rectified LpJEPA is two losses and a gradient, and it teaches a network features that are worth
+# something without a label. At a fixed recipe one number sets how many of them are zero, roughly, and $\mathbf{h}$ pays
+# little for it on CIFAR-100, more on the shapes. **Open:** the sparse end after long runs, with several seeds at every
+# point; why a long run drifts away from the share we asked; and whether anything is *better* for being sparse. **Where
+# to go:** take a $\mu$ of your own, and six [exercises](exercises/05_pretraining_cifar100.ipynb); the
+# [evidence](evidence/05_pretraining_cifar100.ipynb) has every claim, the tables behind the figures, and what was only
+# explored.
 #
 # **Read on.** Y. Kuang, *Rectified LpJEPA*, blog post, 30 January 2026 (Eq. 14 and 15), and *Rectified LpJEPA: Minimal
 # Example*, 3 February 2026 · Y. Kuang, Y. Dagade, T. G. J. Rudner, R. Balestriero, Y. LeCun, *Rectified LpJEPA:

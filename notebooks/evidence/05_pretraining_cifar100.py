@@ -109,7 +109,7 @@ print(f"the module's objective agrees: {difference < 1e-5}")
 assert difference < 1e-5
 
 # %% [markdown]
-# Three details in which the sources differ, and what is done here. The post writes $\\lVert z - z' \\rVert_2$, the
+# Three details in which the sources differ, and what is done here. The post writes $\lVert z - z' \rVert_2$, the
 # minimal example takes the *mean of the squares* over batch and coordinates; the weight 25 belongs to that mean. Eq. 15
 # *adds* the two views' regularizers, the minimal example and this module take their *mean*, to which the weight 125
 # belongs. And both views share one target sample and one set of directions, which is cheaper.

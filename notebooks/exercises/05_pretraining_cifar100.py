@@ -200,7 +200,7 @@ check("05.5", seeds_needed)
 #
 # Let $u$, of shape $(B, D)$, be the numbers before the last ReLU, $z = \mathrm{ReLU}(u)$. A coordinate that is zero on
 # the whole batch has $u \le 0$ in all rows, and there ReLU has slope 0: neither RDMReg nor the coordinate quantiles of
-# section 10, which both look at $z$, can move it directly.
+# chapter 04 (section 10), which both look at $z$, can move it directly.
 #
 # *First step, which can be checked:* write a penalty on $u$ that wakes such coordinates, and leaves alone each
 # coordinate that is on for some image of the batch.
