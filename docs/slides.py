@@ -60,7 +60,11 @@ def blocks(source):
     lines = LINK.sub(r"](../site/notebooks/\1.html\2)", source).splitlines()
     for token in MARKDOWN.parse("\n".join(lines)):
         if token.level == 0 and token.map:
-            yield token.type, "\n".join(lines[slice(*token.map)]).strip()
+            text = "\n".join(lines[slice(*token.map)]).strip()
+            if token.type == "blockquote_open":
+                yield from blocks(re.sub("^> ?", "", text, flags=re.MULTILINE))
+            else:
+                yield token.type, text
 
 
 def count(text):
@@ -247,18 +251,26 @@ class Section:
             yield f'<section><div class="page">{page}</div><aside class="notes">{notes}</aside></section>'
 
 
+def take(cell, sections, page):
+    """Put a cell into the last section, or begin the next one."""
+    if cell.cell_type == "code":
+        sections[-1].run(cell)
+        return
+    for kind, text in blocks(cell.source):
+        if kind == "heading_open":
+            sections.append(Section(text, page, opening=not sections))
+        else:
+            sections[-1].read(kind, text)
+
+
 def slide_show(path):
     """A notebook's slides as HTML."""
     sections = []
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "code":
-            sections[-1].run(cell)
-            continue
-        for kind, text in blocks(cell.source):
-            if kind == "heading_open":
-                sections.append(Section(text, f"../site/notebooks/{path.stem}.html", opening=not sections))
-            else:
-                sections[-1].read(kind, text)
+    for number, cell in enumerate(nbformat.read(path, as_version=4).cells, 1):
+        try:
+            take(cell, sections, f"../site/notebooks/{path.stem}.html")
+        except (IndexError, KeyError, OSError, ValueError) as error:
+            raise SystemExit(f"{path}, cell {number}: {error!r}") from error
     for section in sections:
         section.finish()
     page = (DOCS / "slides.html").read_text(encoding="utf-8").replace("<!--title-->", f"{path.stem} slides")

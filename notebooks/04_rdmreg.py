@@ -528,7 +528,7 @@ compare(guess, runs["clamped, from the target"][0][-1])
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panels = plt.subplots(1, 2, figsize=(11, 3.5), sharey=True)
 for panel, paths, title in (
-    (panels[0], plane, "D = 2: the share stays near"),
+    (panels[0], plane, "D = 2: between .10 and .21"),
     (panels[1], runs, "D = 512: the share goes its own way"),
 ):
     for (name, (shares, _)), look in zip(paths.items(), ("-", "--", "-.", ":")):
@@ -797,8 +797,7 @@ show(
 #
 # **Read on.** J. Rabin, G. Peyré, J. Delon, M. Bernot, *Wasserstein Barycenter and its Application to Texture Mixing*, 2011 ·
 # N. Bonneel, J. Rabin, G. Peyré, H. Pfister, *Sliced and Radon Wasserstein Barycenters of Measures*, 2015 ·
-# G. Peyré, M. Cuturi, *Computational Optimal Transport*, 2019 · J. A. Cuesta-Albertos, R. Fraiman, T. Ransford, *A Sharp
-# Form of the Cramér-Wold Theorem*, 2007 · R. Balestriero, Y. LeCun, *LeJEPA: Provable and Scalable Self-Supervised Learning
+# G. Peyré, M. Cuturi, *Computational Optimal Transport*, 2019 · R. Balestriero, Y. LeCun, *LeJEPA: Provable and Scalable Self-Supervised Learning
 # Without the Heuristics*, 2025 · T. W. Epps, L. B. Pulley, *A test for normality based on the empirical characteristic
 # function*, 1983 · S. Kolouri, P. E. Pope, C. E. Martin, G. K. Rohde, *Sliced Wasserstein Auto-Encoders*, 2019. The
 # bibliography of the series has their addresses.

@@ -667,7 +667,7 @@ show(
     alt="Probe accuracy against the fraction of zeros on CIFAR-100. Encoder: the full network's two large points, at one "
     "half and five sixths of zeros, lie nearly level; below them the curve of a quarter of the width falls a little up to 97 "
     "percent of zeros, and LeJEPA's star at the left, without zeros, is about as high. The five-epoch curves are nearly level up to 98 "
-    "percent of zeros; then p = 2 falls to half. Projector: lower, and falling earlier. Published: much higher; at 98.5 "
+    "percent of zeros; then p = 2 falls to less than half. Projector: lower, and falling earlier. Published: much higher; at 98.5 "
     "percent of zeros p = 2 keeps less than half, at 98 percent p = 1 has lost a fifth.",
 )
 

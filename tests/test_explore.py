@@ -458,6 +458,8 @@ def test_a_typed_number_falls_back_and_says_so(page):
     assert notice.text == "p = 99 is outside 0.25 to 4; shown is p = 4." and state(driver, "p") == 4
     slider(driver, "p", "number").send_keys("\ue009a\ue000", f"0.333{ENTER}")
     assert state(driver, "p") == 0.333 and not notice.is_displayed()
+    slider(driver, "p", "number").send_keys("\ue009a\ue000", f"1e{ENTER}")  # the browser hands out no value for it
+    assert notice.text == "p = what was typed is not a number; shown is p = 0.333."
 
 
 def test_a_link_leaves_controls_out(page):

@@ -49,8 +49,9 @@ def test_slides_link_into_the_site_need_no_network_and_hold_no_solution(lesson, 
     places = re.findall(r'href="\.\./site/notebooks/([\w/]+)\.html', text)
     assert set(places) <= set(all_names()) and not re.search(r'href="[^":]*\.ipynb', text)
     labs = {"target": "target", "moving_points": "points"}
-    opened = re.findall(r"explore\.(\w+)\(", " ".join(source for _, source, _ in read_cells(lesson)))
-    assert re.findall(r'href="\.\./site/lab\.html#(\w+)', text) == [labs[name] for name in opened]
+    calls = re.findall(r"explore\.(\w+)\((.*)\)", " ".join(source for _, source, _ in read_cells(lesson)))
+    opened = ["&".join([labs[name], *settings.split(", ")]).rstrip("&") for name, settings in calls]
+    assert re.findall(r'href="\.\./site/lab\.html#([^"]*)', html.unescape(text)) == opened
     for name in re.findall(r'<(?:script|link|img|iframe)\b[^>]*?(?:src|href)="([^"]*)"', text):
         assert name.startswith("data:") or (slides / name).is_file(), name
     words = re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", text).lower()
@@ -65,6 +66,27 @@ def test_every_section_is_on_slides_with_its_text_as_notes(lesson, slides):
     shown = [plain(re.search(r"<h[12]>(.*?)</h[12]>", seen)[1]) for seen, _ in pages]
     assert list(dict.fromkeys(shown)) == [plain(heading) for heading in sections]
     assert not [seen for seen, notes in pages if len(plain(notes).split()) < 4]
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_nothing_to_be_seen_or_said_is_lost(lesson, slides):
+    pages = read_slides((slides / f"{lesson}.html").read_text(encoding="utf-8"))
+    seen, said = "".join(seen for seen, _ in pages), " ".join(plain("".join(notes for _, notes in pages)).split())
+    cells = json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text(encoding="utf-8"))["cells"]
+    texts = [source for tags, source, _ in read_cells(lesson) if "markdown" in tags]
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    pictures = sum("image/png" in data for data in outputs) + sum(text.count("![") for text in texts)
+    assert seen.count("<img") == pictures
+    assert seen.count('class="math block') == sum(text.count("$$") for text in texts) / 2
+    shown = html.unescape(re.sub(r"<[^>]*>", "", seen))
+    opening = True
+    for tags, source, printed in read_cells(lesson):
+        opening = opening and not re.search("^## ", source, re.MULTILINE)
+        if "code" in tags and not opening and not tags & {"draw", "setup", "install"}:
+            assert [line for line in printed.splitlines() if line.strip() not in shown] == []
+    for paragraph in (paragraph for text in texts for paragraph in re.split(r"\n\s*\n", text)):
+        if not re.search(r"[$|#`<]|\]\(|^> ", paragraph):
+            assert " ".join(plain(paragraph).split()[-4:]) in said
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

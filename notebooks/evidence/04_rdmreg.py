@@ -533,7 +533,7 @@ def cosines(z, y, counts, repetitions, generator):
 
 # %%
 generator = torch.Generator().manual_seed(11)
-for d, counts, repetitions in ((32, (4, 16, 64), 8), (128, (16, 64), 3)):
+for d, counts, repetitions in ((32, (4, 16, 64), 8), (128, (16, 64), 3), (512, (256,), 2)):
     y, at_target = draw((128, d), generator), draw((128, d), generator)
     collapsed = 0.2 * torch.randn(128, d, generator=generator).relu()
     near, there = (cosines(z, y, counts, repetitions, generator) for z in (collapsed, at_target))
