@@ -567,7 +567,7 @@ show(
 # %%
 guess = None  # a share, between 1/512 and 1
 
-# %% tags=["answer"] collapsed=true jupyter={"outputs_hidden": true}
+# %% collapsed=true jupyter={"outputs_hidden": true} tags=["answer"]
 torch.manual_seed(9)
 shapes = (0.25, 0.5, 0.75, 1, 1.5, 2, 4)
 largest = []
