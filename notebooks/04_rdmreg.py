@@ -371,6 +371,9 @@ panel.legend()
 show(figure, alt="RDMReg between two samples of the target falls along nearly straight lines as the batch grows.")
 
 # %% [markdown]
+# (The .12 of features that are all zero is a loss, not the share. That they are equal is no accident: at $p = 1$ and $\mu \le 0$
+# the mean square of an entry is $a \cdot 2\sigma^2$, with $a$ the share, and $2\sigma^2 = 1$.)
+#
 # So a loss of .003 says nothing by itself. It is perfect for one batch size and poor for another. To judge a value,
 # compute what a sample of the target would get, with the same $B$, $D$ and $\mu$. ✓ [R2](evidence/04_rdmreg.ipynb#R2)
 # (How fast such floors fall is a [theory of its own](https://arxiv.org/abs/1909.07862).)
