@@ -372,7 +372,7 @@ show(figure, alt="RDMReg between two samples of the target falls along nearly st
 
 # %% [markdown]
 # (The .12 of features that are all zero is a loss, not the share. That they are equal is no accident: at $p = 1$ and $\mu \le 0$
-# the mean square of an entry is $a \cdot 2\sigma^2$, with $a$ the share, and $2\sigma^2 = 1$.)
+# the mean square of an entry is $a \cdot 2\sigma^2$, with $a$ the share and $\sigma = 1/\sqrt2$ the scale of the target.)
 #
 # So a loss of .003 says nothing by itself. It is perfect for one batch size and poor for another. To judge a value,
 # compute what a sample of the target would get, with the same $B$, $D$ and $\mu$. ✓ [R2](evidence/04_rdmreg.ipynb#R2)
@@ -531,7 +531,7 @@ compare(guess, runs["clamped, from the target"][0][-1])
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panels = plt.subplots(1, 2, figsize=(11, 3.5), sharey=True)
 for panel, paths, title in (
-    (panels[0], plane, "D = 2: between .10 and .21"),
+    (panels[0], plane, "D = 2: it ends within a factor of two"),
     (panels[1], runs, "D = 512: the share goes its own way"),
 ):
     for (name, (shares, _)), look in zip(paths.items(), ("-", "--", "-.", ":")):
@@ -543,7 +543,7 @@ panels[0].set_ylabel("share that is not zero")
 panels[0].legend(loc="upper right", fontsize=9)
 show(
     figure,
-    alt="Paths of the share over 300 steps. In the plane they end between .10 and .21, where .12 is asked. "
+    alt="Paths of the share over 300 steps. In the plane they end within a factor of two of the asked .12. "
     "In 512 dimensions clamped points jump far above it, and those with a ReLU go on falling.",
 )
 
