@@ -20,7 +20,7 @@
 # **In one sentence.** We put a network between images and features, train it with the two losses and no label, and see what
 # its features are worth, how many of them are zero, and what the zeros cost.
 #
-# ![Six rows of twelve photographs, one row for each of six features: sea animals on blue; things on blue or grey; pale and dark things on white; warm colours; animals in grass; yellow and red vehicles and fruit.](results/cifar100/quarter_rdmreg_p1_mu-1_100epochs_seed0_features.png)
+# ![Six rows of twelve photographs, one row for each of six features: grey photographs of many things; blue things, many of them sea animals; lawn-mowers, all twelve; animals in grass; grey and dark things with straight edges; vehicles, most of them red or yellow.](results/cifar100/stem_rdmreg_p1_mu-2_100epochs_seed0_features.png)
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -85,8 +85,8 @@ def recorded(name):
 
 
 # %% [markdown] tags=["slide"]
-# A ResNet-18 of a quarter of the usual width looked at CIFAR-100 for 100 epochs. Nobody told it what is in the images. Each
-# row is one of its 512 features, that is one coordinate of $\mathbf{z}$, with the twelve test images for which it is largest.
+# A ResNet-18 looked at CIFAR-100 for 100 epochs, four minutes on a GPU. Nobody told it what is in the images. Each row is
+# one of its 512 features, that is one coordinate of $\mathbf{z}$, with the twelve test images for which it is largest.
 #
 # **A question before you read on.** Which rows have a *subject*, and which only a colour? Keep your answer. We come back to
 # this picture when you know what the network was told.
@@ -545,10 +545,11 @@ print(f"asked {asked:.3f}")
 # CIFAR-100 has photographs of a hundred kinds. The recipe is the minimal example's: ResNet-18, $D = 512$, the step of
 # section 3. `pretrain` is the loop of section 4, with what a long run needs around it: a log, checkpoints from which an
 # interrupted run goes on, the evaluation at the end. Where there is CUDA, the cell below fetches the images (169 MB, once)
-# and trains here. We have not run it on a GPU yet.
+# and trains here.
 
 # %%
-config = PretrainConfig(dataset="cifar100", p=P, mu=MU)  # the rest as in the minimal example
+# the rest as in the minimal example; a graph: on CUDA, all kernels of a step are launched at once
+config = PretrainConfig(dataset="cifar100", p=P, mu=MU, cuda_graph=torch.cuda.is_available())
 
 # %% tags=["nbval-ignore-output", "timing"]
 if torch.cuda.is_available():
@@ -566,14 +567,35 @@ else:
     print("no CUDA here: python -m rlpjepa.pretrain --dataset cifar100 --mu -1 does it; on CPU cores it takes hours")
 
 # %% [markdown]
-# We ran it twice on two CPU cores, at $\mu = 0$ and at $\mu = -1$. This is the second one:
+# How long does it take on a GPU? That depends on who feeds it. At 32 × 32 pixels a fast card is done with a kernel before the
+# host has launched the next, and it waits. So the views are drawn on the card, and a step is recorded once as a *CUDA graph*,
+# which the host launches as a whole:
+
+# %%
+rows = recorded("bench/h100")["rows"]
+for label, name in {
+    "minimal example, 16 processes draw views": "plain, 16 loader workers",
+    "section 3, kernel by kernel": "rlpjepa",
+    "section 3, one CUDA graph": "rlpjepa, CUDA graph",
+    "  with the 3x3 stem, below": "rlpjepa, 3x3 stem, CUDA graph",
+}.items():
+    print(f"{label:42}{rows[f'step, {name}']['median']:8,.0f} images/s")
+for label, name in {"whole run": "h100_minimal", "whole run, 3x3 stem": "h100_stem"}.items():
+    bench = recorded(f"bench/{name}")
+    print(f"{label:42}{next(iter(bench['rows'].values()))['median']:8.0f} s on one {bench['provenance']['hardware'][:16]}")
+
+# %% [markdown]
+# **The stem decides.** ResNet-18 was made for large photographs: its first two layers shrink these to 8 × 8. With a first
+# convolution of 3 × 3 and no pooling (`cifar_stem=True`) they stay 32 × 32. With it we ran the recipe at $\mu = 0$ and at
+# $\mu = -2$; the second one is the network of the picture at the top:
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
-full = {mu: recorded(f"cifar100/rdmreg_p1_mu{mu}_100epochs_seed0") for mu in (0, -1)}
+full = {mu: recorded(f"cifar100/stem_rdmreg_p1_mu{mu}_100epochs_seed0") for mu in (0, -2)}
 show(
-    plot_training(full[-1]),
-    alt="The run at mu = -1 on CIFAR-100: both terms of the loss fall over 100 epochs, fast at first and then slowly; the "
-    "non-zero fraction comes near the dashed line in the second epoch and creeps up from there; the encoder's accuracies are above the projector's.",
+    plot_training(full[-2]),
+    alt="The run at mu = -2 on CIFAR-100: both terms of the loss fall over 100 epochs, fast at first and then slowly; the "
+    "non-zero fraction falls to the dashed line in a few epochs and then climbs to twice as much; the encoder's accuracies "
+    "are well above the projector's.",
 )
 
 # %%
@@ -583,20 +605,23 @@ table = {
     "mu =  0, 10 epochs": "rdmreg_p1_mu0_10epochs_seed0",
     "mu =  0, 100 epochs": "rdmreg_p1_mu0_100epochs_seed0",
     "mu = -1, 100 epochs": "rdmreg_p1_mu-1_100epochs_seed0",
-    "that of the opening picture": "quarter_rdmreg_p1_mu-1_100epochs_seed0",
+    "3x3 stem: untrained": "stem_random_seed0",
+    "3x3 stem: mu =  0, 100 epochs": "stem_rdmreg_p1_mu0_100epochs_seed0",
+    "3x3 stem: mu = -2, 100 epochs": "stem_rdmreg_p1_mu-2_100epochs_seed0",
 }
 for label, name in table.items():
-    line = "{:28} kNN {encoder_knn:.3f}  probe {encoder_probe:.3f}"
+    line = "{:30} kNN {encoder_knn:.3f}  probe {encoder_probe:.3f}"
     line += "  not zero {nonzero_fraction:.3f}  dead {dead_fraction:.2f}" * (name != "pixels")
     print(line.format(label, **recorded(f"cifar100/{name}")["final"]))
 
 # %% [markdown]
 # Guessing is right once in a hundred. Here the untrained network is worth *less* than pixels: on `shapes` it was the other way
 # round. After 100 epochs the encoder passes pixels by both measures. After ten it did not yet: the probe preferred the
-# encoder, the neighbours still preferred pixels. No feature is dead in these three long runs.
+# encoder, the neighbours still preferred pixels. And with the 3×3 stem $\mathbf{h}$ is worth half as much again, with the
+# same loss and the same recipe.
 #
-# At $\mu = -1$ the share is near the asked one in the second epoch and creeps up from there (the middle panel). So more
-# features are on than asked. Do their values follow the target?
+# At $\mu = -2$ the share is down at the asked one in the third epoch and climbs from there to twice as much (the middle
+# panel). So more features are on than asked. Do their values follow the target?
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
@@ -607,20 +632,28 @@ for panel, (mu, run) in zip(panels, full.items()):
     panel.set(title=f"μ = {mu}".replace("-", "−"), xlabel="features that are not zero", xlim=(0, 4))
 panels[0].set(ylabel="density")
 panels[0].legend()
-figure.suptitle("As asked at μ = 0; more and smaller values at μ = −1", fontsize=11)
+figure.suptitle("As asked at μ = 0; more and smaller values at μ = −2", fontsize=11)
 show(
     figure,
     alt="Histograms of the learned non-zero entries over the target's falling density. At mu = 0 they nearly coincide. At "
-    "mu = -1 the learned histogram is nearly twice as high at zero.",
+    "mu = -2 the learned histogram is several times as high at zero.",
 )
 
 # %% [markdown]
-# At $\mu = 0$ they nearly do. At $\mu = -1$ more features are on, with smaller values.
+# At $\mu = 0$ they nearly do. At $\mu = -2$ more features are on, with smaller values.
 #
-# **Back to the picture at the top.** Three of its rows have a subject: sea animals, animals in grass, vehicles. The others go by
-# colour and brightness, and the three are tied to a colour as well: a swimming pool counts as sea, oranges as vehicles. A
-# likely reason: the views change brightness, contrast and saturation by up to 40 %, and hue by a tenth of the colour circle.
-# Blue stays blue, so colour is an easy thing for two views to agree on.
+# **Back to the picture at the top.** Three of its rows have a subject: lawn-mowers, animals in grass, vehicles. The others go
+# by colour: grey photographs of anything, blue from shark to keyboard. And the subjects are tied to colours as well, to white, green,
+# and red or yellow. A likely reason: the views change brightness, contrast and saturation by up to 40 %, and hue by
+# a tenth of the colour circle. Blue stays blue, so colour is an easy thing for two views to agree on.
+#
+# Here are six features of the same network at $\mu = 0$, chosen by the same rule (from the one that is on for the fewest
+# images to the one that is on for the most):
+#
+# ![Six rows of twelve photographs: red and orange things; brown furniture and yellow vehicles; oranges and yellow fruit; single things on green or pale blue; red and orange things in green; grey water and dark things.](results/cifar100/stem_rdmreg_p1_mu0_100epochs_seed0_features.png)
+#
+# No row has a subject, and that is no accident. One image in a hundred shows a lawn-mower. A feature that is on for half of
+# the images cannot mean *lawn-mower*; one that is on for a few in a hundred can. (Six rows of one run each: a picture, not a test.)
 #
 # **Before you compare with published numbers,** look at what differs. The paper trains for 1000 epochs, with LARS, 8192
 # directions, other crops and colours and a 3×3 stem, and most likely reports a classifier that learns beside the network.
@@ -630,8 +663,9 @@ show(
 #
 # ## 12 · What zeros cost
 #
-# Now the question that we have put off. The full network at $\mu = 0$ has half of its features at zero, the one at $\mu = -1$
-# five of six, and the probe on $\mathbf{h}$ loses less than a hundredth (the table above; one seed each). And further out?
+# Now the question that we have put off. With the 3×3 stem, the network at $\mu = 0$ has half of its features at zero, the one
+# at $\mu = -2$ fifteen of sixteen, and the probe on $\mathbf{h}$ loses two hundredths (the table above; one seed each). And further
+# out?
 #
 # **Your guess.** We train a network of a quarter of the width at $\mu = 0$ and at $\mu = -3$. The first ends with half of
 # its features at zero and a probe on $\mathbf{h}$ of .287, the second with 97 % at zero. What does its probe reach?
@@ -643,10 +677,10 @@ guess = None  # an accuracy, between 0 and .287
 compare(guess, recorded("cifar100/quarter_rdmreg_p1_mu-3_100epochs_seed0")["final"]["encoder_probe"])
 
 # %% [markdown]
-# The large points are the two full runs of section 11. In full colour: 100 epochs of a quarter of the width, with a smaller stem
-# (`results/cifar100/tradeoff.toml`). Faint: ten runs of the full network, five epochs each. On the right are the post's curves, on a scale of
-# their own, read off its figure to about .005. It says neither how long its runs were nor which features were classified, so
-# compare shapes and not heights.
+# The large points are the two runs with the 3×3 stem. The curves: 100 epochs of a quarter of the width, with a smaller stem
+# (`results/cifar100/tradeoff.toml`). Faint: ten runs of the network without that stem, five epochs each. On the right are the
+# post's curves, on a scale of their own, read off its figure to about .005. It says neither how long its runs were nor which
+# features were classified, so compare shapes and not heights.
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 real = {
@@ -662,7 +696,7 @@ show(
         untrained=real["random_seed0"],
         full=list(full.values()),
         behind=five,
-        title="On CIFAR-100 h loses little until almost everything is zero; z pays earlier (one seed a point)",
+        title="On CIFAR-100 h loses little until almost everything is zero; z pays earlier (one or two seeds a point)",
     ),
     alt="Probe accuracy against the fraction of zeros on CIFAR-100. Encoder: the full network's two large points, at one "
     "half and five sixths of zeros, lie nearly level; below them the curve of a quarter of the width falls a little up to 97 "
@@ -672,14 +706,18 @@ show(
 )
 
 # %%
-kept = {name.removeprefix("quarter_").removesuffix("_100epochs_seed0"): run["final"] for name, run in quarter.items()}
-kept |= {f"p = {run['config']['p']:g}, mu = -3, 5 epochs": run["final"] for run in (five[0], five[5])}
-print(f"{'':26}asked  not zero  of asked  dead  probe of h   of z")
+kept = {}
+for run in [*quarter.values(), five[0], five[5]]:
+    setting = run["config"]
+    label = "LeJEPA" if setting["regularizer"] == "sigreg" else "p = {p:g}, mu = {mu:g}".format(**setting)
+    label += f", seed {setting['seed']}" * (setting["seed"] > 0) + ", 5 epochs" * (setting["epochs"] == 5)
+    kept[label] = run["final"]
+print(f"{'':26}asked  not zero  of asked  on per image  dead  probe of h   of z")
 for label, final in sorted(kept.items(), key=lambda item: -item[1]["nonzero_fraction"]):
     asked, share, times = final["expected_nonzero_fraction"], final["nonzero_fraction"], "-"  # LeJEPA asks for no zeros
     if asked:
         times, asked = f"{share / asked:.1f}x", f"{asked:.3f}"
-    print(f"{label:26}{asked or '-':>5}  {share:8.3f}  {times:>8}  {final['dead_fraction']:.2f}", end="")
+    print(f"{label:26}{asked or '-':>5}  {share:8.3f}  {times:>8}  {512 * share:12.1f}  {final['dead_fraction']:.2f}", end="")
     print("  {encoder_probe:10.3f}  {projector_probe:.3f}".format(**final))
 by_mu = {
     arm: {run["seed"]: run["encoder_probe"] for run in runs if run["arm"] == arm} for arm in ("rdmreg_mu0", "rdmreg")
@@ -690,24 +728,25 @@ print(
 )
 
 # %% [markdown]
-# **$\mathbf{h}$ loses little.** One half of zeros costs the encoder nothing, beside LeJEPA's dense features (the star).
-# From there to 97 % it loses two points, a little with every step, one seed each. But the sparser the target, the
-# further a long run drifts away from it. At $\mu = -1$ it ends with 1.4 times as many features on as we asked, at $-2$
-# with nearly three times, at $-3$ with four times, and there two fifths of the features are dead.
+# **$\mathbf{h}$ loses little.** One half of zeros costs the encoder nothing, beside LeJEPA's dense features (the star). From
+# there to 98 % it loses about two points, a little with every step, and the large points of the better network show the same.
+# But the sparser the target, the further a long run drifts away from it. At $\mu = -1$ it ends with 1.4 times as many features
+# on as we asked, at $-2$ with about three times, and at $-3$ two fifths to four fifths of the features are dead.
 #
 # **$\mathbf{z}$ pays earlier.** $\mathbf{z}$, whose zeros they are, loses with every step from $\mu = 0$ on, after 100
-# epochs and after five. (LeJEPA's dense $\mathbf{z}$ does not lead. It stands between those at $\mu = 0$ and $-1$.)
+# epochs and after five. (LeJEPA's dense $\mathbf{z}$ does not lead. It stands near those at $\mu = -1$.)
 #
-# **The cliff: zeros, or dead features?** The faint runs reach further. Their $\mathbf{h}$ falls by less than a tenth of its height up
-# to 98 % of zeros, and to less than half at the last point of $p = 2$. ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3). But there nine of ten features are dead, so these runs do
-# not say which of the two costs so much.
+# **The cliff.** At the last point of $p = 2$, 99.5 % of zeros, $\mathbf{h}$ drops by a quarter, after five epochs by more than
+# half. ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3). Zeros, or dead features? Four fifths are dead there. But in a run
+# of $p = 1$ three quarters are dead, and its $\mathbf{h}$ stays where it was: it has six features on per image, the other
+# one fewer than three. So death alone does not explain the cliff (one run each).
 #
 # **It is not free.** On `shapes`, where we have ten seeds, $\mathbf{h}$ at $\mu = -2$ is about four and a half points
 # behind $\mathbf{h}$ at $\mu = 0$ (last line; nobody planned this comparison).
 #
-# **What the post shows and we have not seen on CIFAR-100:** that $p = 1$ keeps more than $p = 2$ at equal sparsity. On `shapes` we saw it, with one
-# seed ([evidence](evidence/05_pretraining_cifar100.ipynb#What-zeros-cost-on-shapes)). On CIFAR-100 the faint curves of the two
-# differ by what seeds do, up to 98 % of zeros.
+# **What the post shows and we have not seen on CIFAR-100:** that $p = 1$ keeps more than $p = 2$ at equal sparsity. On `shapes`
+# we saw it, with one seed ([evidence](evidence/05_pretraining_cifar100.ipynb#What-zeros-cost-on-shapes)). Here the two curves
+# lie on each other as far as both have points, to 93 % of zeros. Beyond, $p = 2$ at the same $\mu$ is lower and sparser at once.
 #
 # Now 05.5, fifteen minutes: how many seeds would settle a difference of three points? And 05.6, an open question: wake the
 # dead.

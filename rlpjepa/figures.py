@@ -303,7 +303,7 @@ def plot_tradeoff(results, published=None, untrained=None, full=(), behind=(), t
             classifier differ, so that only the shapes of the curves can be compared.
         untrained: content of the result file of the same network without training, shown as a level line.
         full, behind: contents of result files of the same dataset, each again of one network and one number of epochs:
-            large points beside the curves, and faint curves behind them. With them the legend names epochs and widths.
+            large points beside the curves, and faint curves behind them. With them the legend names epochs, widths and stems.
         title: what the figure says.
 
     Returns:
@@ -404,9 +404,11 @@ def _place(final, features):
 
 
 def _budget(result):
-    """In words, how long a network was trained, and how wide it is where that is not its usual width."""
-    epochs, channels = (result["config"].get(name) for name in ("epochs", "channels"))
-    return f"{epochs} epochs" + (f", {Fraction(channels[0], 64)} of the width" if channels else "")
+    """In words, how long a network was trained, and what it is where that is not as usual: its width, its stem."""
+    epochs, channels, stem = (result["config"].get(name) for name in ("epochs", "channels", "cifar_stem"))
+    if channels:
+        return f"{epochs} epochs, {Fraction(channels[0], 64)} of the width"
+    return f"{epochs} epochs" + ", 3×3 stem" * bool(stem)
 
 
 def _look(kind):

@@ -439,7 +439,7 @@ def test_points_are_drawn_by_hand(page):
         ("#%E0%A4%A&&==<b>", "is no setting of this instrument", {"mu": -1}),
         ("#constructor&toString=1", "“toString=1” is no setting of this instrument", {"mu": -1}),
         ("#networks&run=cifar100/mine&measure=valueOf", "Run = cifar100/mine is not there; shown is Run = cifar100/"
-         "rdmreg_p1_mu-1_100epochs_seed0. Accuracy = valueOf is not one of", {"measure": "encoder_probe"}),
+         "quarter_rdmreg_p1_mu-1_100epochs_seed0. Accuracy = valueOf is not one of", {"measure": "encoder_probe"}),
     ],
 )  # fmt: skip
 def test_a_bad_address_falls_back_and_says_so(page, state, said, holds):
@@ -641,7 +641,7 @@ def test_networks_hold_every_result(page):
 
 def test_a_network_is_chosen_by_list_slider_click_and_address(page):
     driver = page("#networks")
-    first = result("cifar100/rdmreg_p1_mu-1_100epochs_seed0.json")["final"]["nonzero_fraction"]
+    first = result("cifar100/quarter_rdmreg_p1_mu-1_100epochs_seed0.json")["final"]["nonzero_fraction"]
     assert headline(driver) == [f"{100 * first:.1f} %", f"{100 * share(-1, 1):.1f} %"]
     assert choose(driver, "run", "cifar100/rdmreg_p1_mu0_5epochs_seed1") == "cifar100/rdmreg_p1_mu0_5epochs_seed1"
     assert choose(driver, "p", "2") == "cifar100/rdmreg_p2_mu0_5epochs_seed0"  # what changes is p alone

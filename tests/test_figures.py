@@ -140,7 +140,7 @@ def test_each_budget_of_a_tradeoff_has_its_look_and_its_name():
     quarter = {"epochs": 100, "channels": [16, 32, 64, 128], "cifar_stem": True, "stem_stride": 2}
     curves = runs([(1, -1, 0.8, 0.6, 0), (1, -2, 0.9, 0.5, 0), (1, 0, 0.5, 0.7, 0), (2, 0, 0.4, 0.6, 0)], **quarter)
     curves += runs([(2, 0, 0.0, 0.65, 0)], **quarter, regularizer="sigreg", rectify=False)
-    full = runs([(1.0, mu, 0.7, 0.8, 0) for mu in (0, -1, -2)], epochs=100)
+    full = runs([(1.0, mu, 0.7, 0.8, 0) for mu in (0, -1, -2)], epochs=100, cifar_stem=True)
     behind = runs([(1.0, mu, 0.6 - mu / 10, 0.3, 0) for mu in (0, -1, -2)])
     figure = plot_tradeoff(curves, {2: ([0.2, 0.9], [0.6, 0.5])}, full=full, behind=behind, title="What is seen")
     assert figure.get_suptitle() == "What is seen"
@@ -151,11 +151,11 @@ def test_each_budget_of_a_tradeoff_has_its_look_and_its_name():
             "LeJEPA, 100 epochs, 1/4 of the width": [[0.05, 0.65 * scale]],
             "p = 1, 100 epochs, 1/4 of the width": [[0.5, 0.7 * scale], [0.8, 0.6 * scale], [0.9, 0.5 * scale]],
             "p = 2, 100 epochs, 1/4 of the width": [[0.4, 0.6 * scale]],
-            "p = 1, 100 epochs": [[0.7, 0.8 * scale]] * 3,
+            "p = 1, 100 epochs, 3×3 stem": [[0.7, 0.8 * scale]] * 3,
             "p = 1, 5 epochs": [[0.6, 0.3 * scale], [0.7, 0.3 * scale], [0.8, 0.3 * scale]],
         }
         joined = [name for name, line in lines.items() if line.get_linestyle() != "None"]
-        assert joined == ["p = 1, 100 epochs, 1/4 of the width", "p = 1, 100 epochs", "p = 1, 5 epochs"]
+        assert joined == ["p = 1, 100 epochs, 1/4 of the width", "p = 1, 100 epochs, 3×3 stem", "p = 1, 5 epochs"]
         curve, large, faint = (lines[name] for name in joined)
         assert large.get_markersize() > 1.5 * curve.get_markersize() > 1.5 * faint.get_markersize()
         assert curve.get_color() == large.get_color() == faint.get_color() and faint.get_alpha() < 0.5

@@ -1478,7 +1478,7 @@ settings("points", {
 // On the page alone: docs/lab.py packs the results into it, each run as what differs from most runs of its data set. One's
 // own result files join them, and stay in this function.
 function trainedNetworks({ defaults, usual, runs: packed, published }) {
-  const runs = new Map(), choices = {}, FIRST = "cifar100/rdmreg_p1_mu-1_100epochs_seed0";
+  const runs = new Map(), choices = {}, FIRST = "cifar100/quarter_rdmreg_p1_mu-1_100epochs_seed0";
   const MEASURES = {
     encoder_probe: "encoder, linear probe", encoder_knn: "encoder, nearest neighbours",
     projector_probe: "z, linear probe", projector_knn: "z, nearest neighbours",
@@ -1706,17 +1706,17 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
             plot.marks(x, accuracy, ink, look, 2.5, 0.7);
           }
           const X = ({ zeros }) => place(zeros), Y = ({ final }) => final[measure];
-          // a curve where one budget and method has several μ, through the means over seeds; the first of a budget has its name at the end
-          const named = new Set();
+          // a curve where one budget and method has several μ, through the means over seeds; a budget's name stands at the end of its longest
+          const ends = {};
           for (const [, some] of grouped(all.filter(({ id, p }) => p && !isMine(id)), (run) => [run.budget, run.method, run.p])) {
             const seeds = [...grouped(some, ({ mu }) => mu).values()].sort(([a], [b]) => b.mu - a.mu);
             const mean = (value) => seeds.map((some) => some.reduce((sum, run) => sum + value(run), 0) / some.length);
             if (seeds.length < 3) continue;
             const [xs, ys] = [mean(X), mean(Y)], { trained, budget } = some[0];
             plot.line(xs, ys, lookOf(some[0])[0], { width: 1.5, alpha: budget === run.budget ? 0.6 : 0.25 });
-            if (!named.has(budget)) plot.words(trained, plot.X(xs.at(-1)) + 9, plot.Y(ys.at(-1)), "soft", { pixels: true, inside: true, scale: 0.68, base: "middle" });
-            named.add(budget);
+            if (!(ends[budget]?.x >= xs.at(-1))) ends[budget] = { trained, x: xs.at(-1), y: ys.at(-1) };
           }
+          for (const { trained, x, y } of Object.values(ends)) plot.words(trained, plot.X(x), plot.Y(y) + 8, "soft", { pixels: true, inside: true, scale: 0.68 });
           const near = (other) => other.budget === run.budget || isMine(other.id);
           for (const [, some] of [...grouped(all, (other) => [near(other), ...lookOf(other)])].sort()) { // pale ones first
             const [ink, look] = lookOf(some[0]), full = near(some[0]);
