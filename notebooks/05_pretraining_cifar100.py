@@ -85,8 +85,9 @@ def recorded(name):
 
 
 # %% [markdown] tags=["slide"]
-# A ResNet-18 looked at CIFAR-100 for 100 epochs, four minutes on a GPU. Nobody told it what is in the images. Each row is
-# one of its 512 features, that is one coordinate of $\mathbf{z}$, with the twelve test images for which it is largest.
+# A ResNet-18 looked at CIFAR-100 for 100 epochs, which is four minutes of an H100. Nobody told it what is in the
+# images. Each row is one of its 512 features, that is one coordinate of $\mathbf{z}$, with the twelve test images for
+# which it is largest.
 #
 # **A question before you read on.** Which rows have a *subject*, and which only a colour? Keep your answer. We come back to
 # this picture when you know what the network was told.
@@ -567,9 +568,9 @@ else:
     print("no CUDA here: python -m rlpjepa.pretrain --dataset cifar100 --mu -1 does it; on CPU cores it takes hours")
 
 # %% [markdown]
-# How long does it take on a GPU? That depends on who feeds it. At 32 × 32 pixels a fast card is done with a kernel before the
-# host has launched the next, and it waits. So the views are drawn on the card, and a step is recorded once as a *CUDA graph*,
-# which the host launches as a whole:
+# How long does it take on a GPU? That depends on who feeds it. At 32 × 32 pixels a fast card is done with a kernel
+# before the host has launched the next, and it waits. So the views are drawn on the card, and a step is recorded once
+# as a *CUDA graph*, which the host launches as a whole:
 
 # %%
 rows = recorded("bench/h100")["rows"]
@@ -585,9 +586,9 @@ for label, name in {"whole run": "h100_minimal", "whole run, 3x3 stem": "h100_st
     print(f"{label:42}{next(iter(bench['rows'].values()))['median']:8.0f} s on one {bench['provenance']['hardware'][:16]}")
 
 # %% [markdown]
-# **The stem decides.** ResNet-18 was made for large photographs: its first two layers shrink these to 8 × 8. With a first
-# convolution of 3 × 3 and no pooling (`cifar_stem=True`) they stay 32 × 32. With it we ran the recipe at $\mu = 0$ and at
-# $\mu = -2$; the second one is the network of the picture at the top:
+# **The stem decides.** ResNet-18 was made for large photographs: its first two layers shrink our images to 8 × 8 pixels.
+# With a first convolution of 3 × 3 and no pooling (`cifar_stem=True`) they stay 32 × 32. With it we ran the recipe at
+# $\mu = 0$ and at $\mu = -2$; the second one is the network of the picture at the top:
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 full = {mu: recorded(f"cifar100/stem_rdmreg_p1_mu{mu}_100epochs_seed0") for mu in (0, -2)}
@@ -605,7 +606,6 @@ table = {
     "mu =  0, 10 epochs": "rdmreg_p1_mu0_10epochs_seed0",
     "mu =  0, 100 epochs": "rdmreg_p1_mu0_100epochs_seed0",
     "mu = -1, 100 epochs": "rdmreg_p1_mu-1_100epochs_seed0",
-    "3x3 stem: untrained": "stem_random_seed0",
     "3x3 stem: mu =  0, 100 epochs": "stem_rdmreg_p1_mu0_100epochs_seed0",
     "3x3 stem: mu = -2, 100 epochs": "stem_rdmreg_p1_mu-2_100epochs_seed0",
 }
@@ -615,16 +615,16 @@ for label, name in table.items():
     print(line.format(label, **recorded(f"cifar100/{name}")["final"]))
 
 # %% [markdown]
-# Guessing is right once in a hundred. Here the untrained network is worth *less* than pixels: on `shapes` it was the other way
-# round. After 100 epochs the encoder passes pixels by both measures. After ten it did not yet: the probe preferred the
-# encoder, the neighbours still preferred pixels. And with the 3×3 stem $\mathbf{h}$ is worth half as much again, with the
-# same loss and the same recipe.
+# Guessing is right once in a hundred. Here the untrained network is worth *less* than pixels: on `shapes` it was the
+# other way round. After 100 epochs the encoder passes pixels by both measures. After ten it did not yet: the probe
+# preferred the encoder, the neighbours still preferred pixels. And with the 3×3 stem $\mathbf{h}$ is worth half as much
+# again, with the same loss and the same recipe.
 #
 # At $\mu = -2$ the share is down at the asked one in the third epoch and climbs from there to twice as much (the middle
 # panel). So more features are on than asked. Do their values follow the target?
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
-figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
+figure, panels = plt.subplots(1, 2, figsize=(9, 3.2))
 for panel, (mu, run) in zip(panels, full.items()):
     kept = run["final"]["histogram"]  # edges, density and the target's density; the area is the share of non-zeros
     panel.stairs(kept["density"], kept["edges"], fill=True, color=COLORS["measurement"], alpha=0.55, label="learned")
@@ -642,18 +642,20 @@ show(
 # %% [markdown]
 # At $\mu = 0$ they nearly do. At $\mu = -2$ more features are on, with smaller values.
 #
-# **Back to the picture at the top.** Three of its rows have a subject: lawn-mowers, animals in grass, vehicles. The others go
-# by colour: grey photographs of anything, blue from shark to keyboard. And the subjects are tied to colours as well, to white, green,
-# and red or yellow. A likely reason: the views change brightness, contrast and saturation by up to 40 %, and hue by
-# a tenth of the colour circle. Blue stays blue, so colour is an easy thing for two views to agree on.
+# **Back to the picture at the top.** Three of its rows have a subject: lawn-mowers, animals in grass, vehicles. The
+# others go by colour: grey photographs of anything, blue from shark to keyboard. And the subjects are tied to colours
+# as well, to white, green, and red or yellow. A likely reason: the views change brightness, contrast and saturation by
+# up to 40 %, and hue by a tenth of the colour circle. Blue stays blue, so colour is an easy thing for two views to
+# agree on.
 #
-# Here are six features of the same network at $\mu = 0$, chosen by the same rule (from the one that is on for the fewest
-# images to the one that is on for the most):
+# Here are six features of the same network at $\mu = 0$, chosen by the same rule (from the one that is on for the
+# fewest images to the one that is on for the most):
 #
 # ![Six rows of twelve photographs: red and orange things; brown furniture and yellow vehicles; oranges and yellow fruit; single things on green or pale blue; red and orange things in green; grey water and dark things.](results/cifar100/stem_rdmreg_p1_mu0_100epochs_seed0_features.png)
 #
-# No row has a subject, and that is no accident. One image in a hundred shows a lawn-mower. A feature that is on for half of
-# the images cannot mean *lawn-mower*; one that is on for a few in a hundred can. (Six rows of one run each: a picture, not a test.)
+# These go by colour, though the third row shows mostly oranges. But its feature is on for half of all images, oranges
+# or not: that it is on says nothing, only how large it is. One image in a hundred shows a lawn-mower, so a feature that
+# is on for a few in a hundred can say *lawn-mower* by being on. (Six rows of one run each: a picture, not a test.)
 #
 # **Before you compare with published numbers,** look at what differs. The paper trains for 1000 epochs, with LARS, 8192
 # directions, other crops and colours and a 3×3 stem, and most likely reports a classifier that learns beside the network.
@@ -663,9 +665,9 @@ show(
 #
 # ## 12 · What zeros cost
 #
-# Now the question that we have put off. With the 3×3 stem, the network at $\mu = 0$ has half of its features at zero, the one
-# at $\mu = -2$ fifteen of sixteen, and the probe on $\mathbf{h}$ loses two hundredths (the table above; one seed each). And further
-# out?
+# Now the question that we have put off. With the 3×3 stem, the network at $\mu = 0$ has half of its features at zero,
+# the one at $\mu = -2$ fifteen of sixteen, and the probe on $\mathbf{h}$ loses two hundredths (the table above; one
+# seed each). And further out?
 #
 # **Your guess.** We train a network of a quarter of the width at $\mu = 0$ and at $\mu = -3$. The first ends with half of
 # its features at zero and a probe on $\mathbf{h}$ of .287, the second with 97 % at zero. What does its probe reach?
@@ -677,10 +679,11 @@ guess = None  # an accuracy, between 0 and .287
 compare(guess, recorded("cifar100/quarter_rdmreg_p1_mu-3_100epochs_seed0")["final"]["encoder_probe"])
 
 # %% [markdown]
-# The large points are the two runs with the 3×3 stem. The curves: 100 epochs of a quarter of the width, with a smaller stem
-# (`results/cifar100/tradeoff.toml`). Faint: ten runs of the network without that stem, five epochs each. On the right are the
-# post's curves, on a scale of their own, read off its figure to about .005. It says neither how long its runs were nor which
-# features were classified, so compare shapes and not heights.
+# The large points are the four runs of the full network in the table above, diamonds those with the 3×3 stem. The
+# curves: 100 epochs of a quarter of the width, with a smaller stem (`results/cifar100/tradeoff.toml`). Faint: ten runs
+# of the full network, five epochs each. On the right are the post's curves, on a scale of their own, read off its
+# figure to about .005. It says neither how long its runs were nor which features were classified, so compare shapes and
+# not heights.
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 real = {
@@ -694,15 +697,16 @@ show(
         list(quarter.values()),
         {p: (published[f"p = {p}"]["zeros"], published[f"p = {p}"]["accuracy"]) for p in (1, 2)},
         untrained=real["random_seed0"],
-        full=list(full.values()),
+        full=[real[f"rdmreg_p1_mu{mu}_100epochs_seed0"] for mu in (0, -1)] + list(full.values()),
         behind=five,
         title="On CIFAR-100 h loses little until almost everything is zero; z pays earlier (one or two seeds a point)",
     ),
-    alt="Probe accuracy against the fraction of zeros on CIFAR-100. Encoder: the full network's two large points, at one "
-    "half and five sixths of zeros, lie nearly level; below them the curve of a quarter of the width falls a little up to 97 "
-    "percent of zeros, and LeJEPA's star at the left, without zeros, is about as high. The five-epoch curves are nearly level up to 98 "
-    "percent of zeros; then p = 2 falls to less than half. Projector: lower, and falling earlier. Published: much higher; at 98.5 "
-    "percent of zeros p = 2 keeps less than half, at 98 percent p = 1 has lost a fifth.",
+    alt="Probe accuracy against the fraction of zeros on CIFAR-100. Encoder: two diamonds at .47 and .45, at 50 and 94 percent "
+    "of zeros; below them two circles at .31; then the curves of a quarter of the width, p = 1 and p = 2 on each other from "
+    ".29 to .27, p = 1 nearly level to 98 percent of zeros, p = 2 at .21 at 99.5 percent; LeJEPA's star at the left, without "
+    "zeros, is about as high. The five-epoch curves are nearly level up to 98 percent of zeros; then p = 2 falls to less than "
+    "half. Projector: lower, and falling earlier. Published: higher; at 98.5 percent of zeros p = 2 keeps less than half, at "
+    "98 percent p = 1 has lost a fifth.",
 )
 
 # %%
@@ -728,25 +732,27 @@ print(
 )
 
 # %% [markdown]
-# **$\mathbf{h}$ loses little.** One half of zeros costs the encoder nothing, beside LeJEPA's dense features (the star). From
-# there to 98 % it loses about two points, a little with every step, and the large points of the better network show the same.
-# But the sparser the target, the further a long run drifts away from it. At $\mu = -1$ it ends with 1.4 times as many features
-# on as we asked, at $-2$ with about three times, and at $-3$ two fifths to four fifths of the features are dead.
+# **$\mathbf{h}$ loses little.** One half of zeros costs the encoder nothing, beside LeJEPA's dense features (the star).
+# From there to 98 % it loses about two points, a little with every step, and the large points of the better network
+# show the same. But the sparser the target, the further a long run drifts away from it. At $\mu = -1$ it ends with 1.4
+# times as many features on as we asked, at $-2$ with about three times, and at $-3$ two fifths to four fifths of the
+# features are dead.
 #
 # **$\mathbf{z}$ pays earlier.** $\mathbf{z}$, whose zeros they are, loses with every step from $\mu = 0$ on, after 100
 # epochs and after five. (LeJEPA's dense $\mathbf{z}$ does not lead. It stands near those at $\mu = -1$.)
 #
-# **The cliff.** At the last point of $p = 2$, 99.5 % of zeros, $\mathbf{h}$ drops by a quarter, after five epochs by more than
-# half. ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3). Zeros, or dead features? Four fifths are dead there. But in a run
-# of $p = 1$ three quarters are dead, and its $\mathbf{h}$ stays where it was: it has six features on per image, the other
-# one fewer than three. So death alone does not explain the cliff (one run each).
+# **The cliff.** At the last point of $p = 2$, 99.5 % of zeros, $\mathbf{h}$ drops by a quarter, after five epochs by
+# more than half. ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3). Zeros, or dead features? Four fifths are dead
+# there. But in a run of $p = 1$ three quarters are dead, and its $\mathbf{h}$ stays where it was: it has six features
+# on per image, the other one fewer than three. So death alone does not explain the cliff (one run each).
 #
 # **It is not free.** On `shapes`, where we have ten seeds, $\mathbf{h}$ at $\mu = -2$ is about four and a half points
 # behind $\mathbf{h}$ at $\mu = 0$ (last line; nobody planned this comparison).
 #
-# **What the post shows and we have not seen on CIFAR-100:** that $p = 1$ keeps more than $p = 2$ at equal sparsity. On `shapes`
-# we saw it, with one seed ([evidence](evidence/05_pretraining_cifar100.ipynb#What-zeros-cost-on-shapes)). Here the two curves
-# lie on each other as far as both have points, to 93 % of zeros. Beyond, $p = 2$ at the same $\mu$ is lower and sparser at once.
+# **What the post shows and we have not seen on CIFAR-100:** that $p = 1$ keeps more than $p = 2$ at equal sparsity. On
+# `shapes` we saw it, with one seed ([evidence](evidence/05_pretraining_cifar100.ipynb#What-zeros-cost-on-shapes)). Here
+# the two curves lie on each other as far as both have points, to 93 % of zeros. Beyond, $p = 2$ at the same $\mu$ is
+# lower and sparser at once.
 #
 # Now 05.5, fifteen minutes: how many seeds would settle a difference of three points? And 05.6, an open question: wake the
 # dead.

@@ -302,8 +302,9 @@ def plot_tradeoff(results, published=None, untrained=None, full=(), behind=(), t
         published: {p: (fractions of zeros, accuracies)}, curves for a panel of their own: their training and their
             classifier differ, so that only the shapes of the curves can be compared.
         untrained: content of the result file of the same network without training, shown as a level line.
-        full, behind: contents of result files of the same dataset, each again of one network and one number of epochs:
-            large points beside the curves, and faint curves behind them. With them the legend names epochs, widths and stems.
+        full: contents of result files of the same dataset, large points beside the curves; of one network or two.
+        behind: contents of result files of the same dataset, of one network and one number of epochs: faint curves behind
+            the others. With either the legend names epochs, widths and stems.
         title: what the figure says.
 
     Returns:
@@ -316,7 +317,13 @@ def plot_tradeoff(results, published=None, untrained=None, full=(), behind=(), t
 
     everything = [*behind, *results, *full]
     _require_same(everything, ["dataset"])
-    groups = [(results, {}), (full, {"markersize": 12}), (behind, {"markersize": 4, "linewidth": 1, "alpha": 0.4})]
+    large = {}
+    for result in full:
+        large.setdefault(_budget(result), []).append(result)
+    if len(large) > 2:
+        raise ValueError(f"full must hold runs of two networks at most, got {', '.join(large)}")
+    groups = [(results, {}), *zip(large.values(), ({"markersize": 12}, {"markersize": 10, "marker": "D"}))]
+    groups.append((behind, {"markersize": 4, "linewidth": 1, "alpha": 0.4}))
     curves = [
         (look | extra | ({"label": f"{look['label']}, {_budget(runs[0])}"} if full or behind else {}), runs)
         for group, extra in groups

@@ -140,7 +140,8 @@ def test_each_budget_of_a_tradeoff_has_its_look_and_its_name():
     quarter = {"epochs": 100, "channels": [16, 32, 64, 128], "cifar_stem": True, "stem_stride": 2}
     curves = runs([(1, -1, 0.8, 0.6, 0), (1, -2, 0.9, 0.5, 0), (1, 0, 0.5, 0.7, 0), (2, 0, 0.4, 0.6, 0)], **quarter)
     curves += runs([(2, 0, 0.0, 0.65, 0)], **quarter, regularizer="sigreg", rectify=False)
-    full = runs([(1.0, mu, 0.7, 0.8, 0) for mu in (0, -1, -2)], epochs=100, cifar_stem=True)
+    full = runs([(1.0, mu, 0.7, 0.8, 0) for mu in (0, -1, -2)], epochs=100)
+    full += runs([(1.0, 0, 0.3, 0.9, 0)], epochs=100, cifar_stem=True)
     behind = runs([(1.0, mu, 0.6 - mu / 10, 0.3, 0) for mu in (0, -1, -2)])
     figure = plot_tradeoff(curves, {2: ([0.2, 0.9], [0.6, 0.5])}, full=full, behind=behind, title="What is seen")
     assert figure.get_suptitle() == "What is seen"
@@ -151,12 +152,14 @@ def test_each_budget_of_a_tradeoff_has_its_look_and_its_name():
             "LeJEPA, 100 epochs, 1/4 of the width": [[0.05, 0.65 * scale]],
             "p = 1, 100 epochs, 1/4 of the width": [[0.5, 0.7 * scale], [0.8, 0.6 * scale], [0.9, 0.5 * scale]],
             "p = 2, 100 epochs, 1/4 of the width": [[0.4, 0.6 * scale]],
-            "p = 1, 100 epochs, 3×3 stem": [[0.7, 0.8 * scale]] * 3,
+            "p = 1, 100 epochs": [[0.7, 0.8 * scale]] * 3,
+            "p = 1, 100 epochs, 3×3 stem": [[0.3, 0.9 * scale]],
             "p = 1, 5 epochs": [[0.6, 0.3 * scale], [0.7, 0.3 * scale], [0.8, 0.3 * scale]],
         }
         joined = [name for name, line in lines.items() if line.get_linestyle() != "None"]
-        assert joined == ["p = 1, 100 epochs, 1/4 of the width", "p = 1, 100 epochs, 3×3 stem", "p = 1, 5 epochs"]
+        assert joined == ["p = 1, 100 epochs, 1/4 of the width", "p = 1, 100 epochs", "p = 1, 5 epochs"]
         curve, large, faint = (lines[name] for name in joined)
+        assert lines["p = 1, 100 epochs, 3×3 stem"].get_marker() != large.get_marker()
         assert large.get_markersize() > 1.5 * curve.get_markersize() > 1.5 * faint.get_markersize()
         assert curve.get_color() == large.get_color() == faint.get_color() and faint.get_alpha() < 0.5
     names = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -165,6 +168,8 @@ def test_each_budget_of_a_tradeoff_has_its_look_and_its_name():
         plot_tradeoff(curves, full=runs([(1.0, 0, 0.5, 0.6, 0)], dataset="shapes"))
     with pytest.raises(ValueError, match="must agree in epochs, got"):
         plot_tradeoff(curves, behind=[*full, *behind])
+    with pytest.raises(ValueError, match="two networks at most, got 100 epochs, 100 epochs, 3×3 stem, 5 epochs"):
+        plot_tradeoff(curves, full=[*full, *behind])
 
 
 def test_seeds_of_a_setting_are_one_point_and_small_dots():

@@ -732,7 +732,8 @@ for kind in ("rectified", "unrectified"):
             print(f"{kind:12} {label:28} {best - max(chosen):.3f} to {best - min(chosen):.3f}")
 
 # %% [markdown]
-# **No: by the plan's rule none of the three is useful.** Over the arms, the order by rank or regularizer is hardly that of the
-# probe, and the order by dead share too little. (The few runs on CIFAR-100 decide nothing.) To choose the weights of two moments by rank or regularizer costs 8 to 14
-# points against the best of nine. What the arms share (images, network, length) was fixed; elsewhere it may be
-# different.
+# **No: by the plan's rule none of the three is useful.** Over the arms, the order by rank or regularizer is hardly that
+# of the probe, and the order by dead share too little. (The runs on CIFAR-100 are of three networks, mostly one seed
+# each, and decide nothing: the two far above the others are those with the 3×3 stem.) To choose the weights of two
+# moments by rank or regularizer costs 8 to 14 points against the best of nine. What the arms share (images, network,
+# length) was fixed; elsewhere it may be different.
