@@ -606,6 +606,7 @@ table = {
     "mu =  0, 10 epochs": "rdmreg_p1_mu0_10epochs_seed0",
     "mu =  0, 100 epochs": "rdmreg_p1_mu0_100epochs_seed0",
     "mu = -1, 100 epochs": "rdmreg_p1_mu-1_100epochs_seed0",
+    "3x3 stem: untrained": "stem_random_seed0",
     "3x3 stem: mu =  0, 100 epochs": "stem_rdmreg_p1_mu0_100epochs_seed0",
     "3x3 stem: mu = -2, 100 epochs": "stem_rdmreg_p1_mu-2_100epochs_seed0",
 }
@@ -617,8 +618,10 @@ for label, name in table.items():
 # %% [markdown]
 # Guessing is right once in a hundred. Here the untrained network is worth *less* than pixels: on `shapes` it was the
 # other way round. After 100 epochs the encoder passes pixels by both measures. After ten it did not yet: the probe
-# preferred the encoder, the neighbours still preferred pixels. And with the 3×3 stem $\mathbf{h}$ is worth half as much
-# again, with the same loss and the same recipe.
+# preferred the encoder, the neighbours still preferred pixels.
+#
+# With the 3×3 stem $\mathbf{h}$ is worth half as much again, with the same loss and the same recipe. Look at the
+# untrained ones before you praise the training: most of that lead in the probe is there before the first step.
 #
 # At $\mu = -2$ the share is down at the asked one in the third epoch and climbs from there to twice as much (the middle
 # panel). So more features are on than asked. Do their values follow the target?
