@@ -20,7 +20,7 @@
 # **In one sentence.** We put a network between images and features, train it with the two losses and no label, and see what
 # its features are worth, how many of them are zero, and what the zeros cost.
 #
-# ![Six rows of twelve photographs, one row for each of six features: grey photographs of many things; blue things, many of them sea animals; lawn-mowers, all twelve; animals in grass; grey and dark things with straight edges; vehicles, most of them red or yellow.](results/cifar100/stem_rdmreg_p1_mu-2_100epochs_seed0_features.png)
+# ![Six rows of twelve photographs, one row for each of six features: grey photographs of many things; blue things, many of them sea animals; lawn-mowers, all twelve; animals in grass, and a path; mostly grey and dark things with straight edges; vehicles, most of them red or yellow, and a house.](results/cifar100/stem_rdmreg_p1_mu-2_100epochs_seed0_features.png)
 
 # %% tags=["install"]
 # In a clone of the series this cell does nothing. In Colab and the like it fetches the series and installs it.
@@ -44,8 +44,10 @@ if not (importlib.util.find_spec("rlpjepa") and here):
 import json
 import os
 import statistics
+from collections import Counter
 
 import matplotlib.pyplot as plt
+import numpy
 import torch
 
 from rlpjepa import (
@@ -85,9 +87,8 @@ def recorded(name):
 
 
 # %% [markdown] tags=["slide"]
-# A ResNet-18 looked at CIFAR-100 for 100 epochs, which is four minutes of an H100. Nobody told it what is in the
-# images. Each row is one of its 512 features, that is one coordinate of $\mathbf{z}$, with the twelve test images for
-# which it is largest.
+# A ResNet-18 looked at CIFAR-100 for 100 epochs. Nobody told it what is in the images. Each row is one of its 512
+# features, that is one coordinate of $\mathbf{z}$, with those twelve of 2,000 test images for which it is largest.
 #
 # **A question before you read on.** Which rows have a *subject*, and which only a colour? Keep your answer. We come back to
 # this picture when you know what the network was told.
@@ -565,7 +566,7 @@ if torch.cuda.is_available():
     except (DataError, RunError) as error:
         print(error)
 else:
-    print("no CUDA here: python -m rlpjepa.pretrain --dataset cifar100 --mu -1 does it; on CPU cores it takes hours")
+    print(f"no CUDA here: python -m rlpjepa.pretrain --dataset cifar100 --p {P:g} --mu {MU:g} does it, in hours")
 
 # %% [markdown]
 # How long does it take on a GPU? That depends on who feeds it. At 32 × 32 pixels a fast card is done with a kernel
@@ -578,7 +579,8 @@ for label, name in {
     "minimal example, 16 processes draw views": "plain, 16 loader workers",
     "section 3, kernel by kernel": "rlpjepa",
     "section 3, one CUDA graph": "rlpjepa, CUDA graph",
-    "  with the 3x3 stem, below": "rlpjepa, 3x3 stem, CUDA graph",
+    "3x3 stem (below), kernel by kernel": "rlpjepa, 3x3 stem",
+    "3x3 stem, one CUDA graph": "rlpjepa, 3x3 stem, CUDA graph",
 }.items():
     print(f"{label:42}{rows[f'step, {name}']['median']:8,.0f} images/s")
 for label, name in {"whole run": "h100_minimal", "whole run, 3x3 stem": "h100_stem"}.items():
@@ -616,15 +618,15 @@ for label, name in table.items():
     print(line.format(label, **recorded(f"cifar100/{name}")["final"]))
 
 # %% [markdown]
-# Guessing is right once in a hundred. Here the untrained network is worth *less* than pixels: on `shapes` it was the
-# other way round. After 100 epochs the encoder passes pixels by both measures. After ten it did not yet: the probe
+# Guessing is right once in a hundred. Here the untrained network (second row) is worth *less* than pixels: on `shapes`
+# it was the other way round. After 100 epochs the encoder passes pixels by both measures. After ten it did not yet: the probe
 # preferred the encoder, the neighbours still preferred pixels.
 #
 # With the 3×3 stem $\mathbf{h}$ is worth half as much again, with the same loss and the same recipe. Look at the
-# untrained ones before you praise the training: most of that lead in the probe is there before the first step.
+# untrained ones before you praise the training: most of that lead is there before the first step.
 #
-# At $\mu = -2$ the share is down at the asked one in the third epoch and climbs from there to twice as much (the middle
-# panel). So more features are on than asked. Do their values follow the target?
+# At $\mu = -2$ the share is down at the asked one in the third epoch, and from the tenth on it climbs to twice as much
+# (the middle panel). So more features are on than asked. Do their values follow the target?
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.2))
@@ -632,7 +634,7 @@ for panel, (mu, run) in zip(panels, full.items()):
     kept = run["final"]["histogram"]  # edges, density and the target's density; the area is the share of non-zeros
     panel.stairs(kept["density"], kept["edges"], fill=True, color=COLORS["measurement"], alpha=0.55, label="learned")
     panel.stairs(kept["target"], kept["edges"], baseline=None, color=COLORS["rectified"], label="target")
-    panel.set(title=f"μ = {mu}".replace("-", "−"), xlabel="features that are not zero", xlim=(0, 4))
+    panel.set(title=f"μ = {mu}".replace("-", "−"), xlabel="value of a feature that is not zero", xlim=(0, 4))
 panels[0].set(ylabel="density")
 panels[0].legend()
 figure.suptitle("As asked at μ = 0; more and smaller values at μ = −2", fontsize=11)
@@ -645,26 +647,39 @@ show(
 # %% [markdown]
 # At $\mu = 0$ they nearly do. At $\mu = -2$ more features are on, with smaller values.
 #
-# **Back to the picture at the top.** Three of its rows have a subject: lawn-mowers, animals in grass, vehicles. The
-# others go by colour: grey photographs of anything, blue from shark to keyboard. And the subjects are tied to colours
-# as well, to white, green, and red or yellow. A likely reason: the views change brightness, contrast and saturation by
-# up to 40 %, and hue by a tenth of the colour circle. Blue stays blue, so colour is an easy thing for two views to
-# agree on.
+# **Back to the picture at the top.** By their largest values three of its rows have a subject: lawn-mowers, animals in
+# grass, vehicles. The others go by colour, and these three are tied to colours as well: white, green, red or yellow. A
+# likely reason: the views change brightness, contrast and saturation by up to 40 %, and hue by a tenth of the colour
+# circle. Blue stays blue, so colour is an easy thing for two views to agree on.
 #
-# Here are six features of the same network at $\mu = 0$, chosen by the same rule (from the one that is on for the
-# fewest images to the one that is on for the most):
+# The largest values are one thing, to be on at all is another. Which kinds of image switch these six on? (The network never
+# saw these words.)
+
+# %%
+kept = numpy.load(RESULTS / "cifar100" / "stem_rdmreg_p1_mu-2_100epochs_seed0_z.npz")  # of 2,000 test images
+on = kept["z"] > 0
+for feature in (220, 239, 136, 309, 177, 228):
+    kinds = Counter(kept["classes"][kept["label"][on[:, feature]]])
+    shown = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common(5))
+    print(f"z[{feature}] on for {on[:, feature].sum():3}: {shown}")
+
+# %% [markdown]
+# No feature is one kind. The lawn-mower's is on for things that stand alone on white. But kinds that resemble each
+# other share a feature: sea animals, small animals, buildings, vehicles. A zero says: nothing of the sort is here.
 #
-# ![Six rows of twelve photographs: red and orange things; brown furniture and yellow vehicles; oranges and yellow fruit; single things on green or pale blue; red and orange things in green; grey water and dark things.](results/cifar100/stem_rdmreg_p1_mu0_100epochs_seed0_features.png)
+# Six features of the same network at $\mu = 0$, chosen by the same rule (from the one that is on for the fewest images to
+# the one that is on for the most):
 #
-# These go by colour, though the third row shows mostly oranges. But its feature is on for half of all images, oranges
-# or not: that it is on says nothing, only how large it is. One image in a hundred shows a lawn-mower, so a feature that
-# is on for a few in a hundred can say *lawn-mower* by being on. (Six rows of one run each: a picture, not a test.)
+# ![Six rows of twelve photographs: mostly red and orange things, and faces; furniture and vehicles in brown and yellow; mostly oranges and yellow fruit; single things on green or pale blue; mostly red and orange things in green; grey water and dark things.](results/cifar100/stem_rdmreg_p1_mu0_100epochs_seed0_features.png)
+#
+# The third row shows mostly oranges, but its feature is on for half of all images. That it is on says little; how large
+# it is says more. (Six rows of one run each: pictures, not a test.)
 #
 # **Before you compare with published numbers,** look at what differs. The paper trains for 1000 epochs, with LARS, 8192
-# directions, other crops and colours and a 3×3 stem, and most likely reports a classifier that learns beside the network.
-# The blog post does not say. A table of the differences is in
-# [the evidence](evidence/05_pretraining_cifar100.ipynb#Before-comparing-with-published-numbers), and the paper's recipe in
-# `results/cifar100/paper.toml`.
+# directions, other crops and colours, a 3×3 stem that is padded otherwise and a regularizer of twice the weight, and
+# most likely reports a classifier that learns beside the network. The blog post does not say. A table of the
+# differences is in [the evidence](evidence/05_pretraining_cifar100.ipynb#Before-comparing-with-published-numbers), and
+# the paper's recipe in `results/cifar100/paper.toml`.
 #
 # ## 12 · What zeros cost
 #
@@ -684,22 +699,22 @@ compare(guess, recorded("cifar100/quarter_rdmreg_p1_mu-3_100epochs_seed0")["fina
 # %% [markdown]
 # The large points are the four runs of the full network in the table above, diamonds those with the 3×3 stem. The
 # curves: 100 epochs of a quarter of the width, with a smaller stem (`results/cifar100/tradeoff.toml`). Faint: ten runs
-# of the full network, five epochs each. On the right are the post's curves, on a scale of their own, read off its
-# figure to about .005. It says neither how long its runs were nor which features were classified, so compare shapes and
-# not heights.
+# of the full network, five epochs each. Small dots are single seeds, the line "without training" is the quarter's. On
+# the right are the post's curves, on a scale of their own, read off its figure to about .005. It says neither how long
+# its runs were nor which features were classified, so compare shapes and not heights.
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 real = {
     path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((RESULTS / "cifar100").glob("*.json"))
 }
 five = [real[f"rdmreg_p{p}_mu{mu}_5epochs_seed0"] for p in (1, 2) for mu in (-3, -2, -1, 0, 1)]
-quarter = {name: run for name, run in real.items() if name.startswith("quarter_")}
+quarter = {name: run for name, run in real.items() if name.startswith("quarter_") and run["epochs"]}
 published = recorded("published/tradeoff")["curves"]
 show(
     plot_tradeoff(
         list(quarter.values()),
         {p: (published[f"p = {p}"]["zeros"], published[f"p = {p}"]["accuracy"]) for p in (1, 2)},
-        untrained=real["random_seed0"],
+        untrained=real["quarter_random_seed0"],
         full=[real[f"rdmreg_p1_mu{mu}_100epochs_seed0"] for mu in (0, -1)] + list(full.values()),
         behind=five,
         title="On CIFAR-100 h loses little until almost everything is zero; z pays earlier (one or two seeds a point)",
@@ -713,14 +728,14 @@ show(
 )
 
 # %%
-kept = {}
+settings = {}
 for run in [*quarter.values(), five[0], five[5]]:
     setting = run["config"]
     label = "LeJEPA" if setting["regularizer"] == "sigreg" else "p = {p:g}, mu = {mu:g}".format(**setting)
     label += f", seed {setting['seed']}" * (setting["seed"] > 0) + ", 5 epochs" * (setting["epochs"] == 5)
-    kept[label] = run["final"]
+    settings[label] = run["final"]
 print(f"{'':26}asked  not zero  of asked  on per image  dead  probe of h   of z")
-for label, final in sorted(kept.items(), key=lambda item: -item[1]["nonzero_fraction"]):
+for label, final in sorted(settings.items(), key=lambda item: -item[1]["nonzero_fraction"]):
     asked, share, times = final["expected_nonzero_fraction"], final["nonzero_fraction"], "-"  # LeJEPA asks for no zeros
     if asked:
         times, asked = f"{share / asked:.1f}x", f"{asked:.3f}"
@@ -737,17 +752,18 @@ print(
 # %% [markdown]
 # **$\mathbf{h}$ loses little.** One half of zeros costs the encoder nothing, beside LeJEPA's dense features (the star).
 # From there to 98 % it loses about two points, a little with every step, and the large points of the better network
-# show the same. But the sparser the target, the further a long run drifts away from it. At $\mu = -1$ it ends with 1.4
-# times as many features on as we asked, at $-2$ with about three times, and at $-3$ two fifths to four fifths of the
-# features are dead.
+# show the same. But long runs drift away from their target. At $\mu = -1$ it ends with 1.4 times as many features on as
+# we asked, at $-2$ with about three times. At $-3$ even two seeds of $p = 1$ part: four times as many and 1.6 times,
+# with two fifths and three quarters of the features dead.
 #
 # **$\mathbf{z}$ pays earlier.** $\mathbf{z}$, whose zeros they are, loses with every step from $\mu = 0$ on, after 100
 # epochs and after five. (LeJEPA's dense $\mathbf{z}$ does not lead. It stands near those at $\mu = -1$.)
 #
 # **The cliff.** At the last point of $p = 2$, 99.5 % of zeros, $\mathbf{h}$ drops by a quarter, after five epochs by
 # more than half. ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3). Zeros, or dead features? Four fifths are dead
-# there. But in a run of $p = 1$ three quarters are dead, and its $\mathbf{h}$ stays where it was: it has six features
-# on per image, the other one fewer than three. So death alone does not explain the cliff (one run each).
+# there. But as many are dead at $p = 1$, $\mu = -3$ after five epochs, nearly as many in one run after 100, and their
+# $\mathbf{h}$ stays within a tenth of the best of its kind. They have four and six features on per image, the fallen
+# one fewer than three. So death alone does not explain the cliff (one run each).
 #
 # **It is not free.** On `shapes`, where we have ten seeds, $\mathbf{h}$ at $\mu = -2$ is about four and a half points
 # behind $\mathbf{h}$ at $\mu = 0$ (last line; nobody planned this comparison).
@@ -755,7 +771,8 @@ print(
 # **What the post shows and we have not seen on CIFAR-100:** that $p = 1$ keeps more than $p = 2$ at equal sparsity. On
 # `shapes` we saw it, with one seed ([evidence](evidence/05_pretraining_cifar100.ipynb#What-zeros-cost-on-shapes)). Here
 # the two curves lie on each other as far as both have points, to 93 % of zeros. Beyond, $p = 2$ at the same $\mu$ is
-# lower and sparser at once.
+# lower and sparser at once. (The runs of $p = 2$ and the second seeds come from the GPU, the others from CPU cores; what ran
+# on both [agrees](evidence/05_pretraining_cifar100.ipynb#CIFAR-100).)
 #
 # Now 05.5, fifteen minutes: how many seeds would settle a difference of three points? And 05.6, an open question: wake the
 # dead.

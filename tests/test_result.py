@@ -151,7 +151,10 @@ def test_network_to_take_home_opens_and_answers():
     assert network.state_dict()["backbone.bn1.running_var"].std() > 0  # as training left them
 
 
-@pytest.mark.parametrize("run", ["cifar100/rdmreg_p1_mu0_100epochs_seed0", "shapes/lejepa_seed1"])
+@pytest.mark.parametrize(
+    "run",
+    ["cifar100/rdmreg_p1_mu0_100epochs_seed0", "cifar100/stem_rdmreg_p1_mu-2_100epochs_seed0", "shapes/lejepa_seed1"],
+)
 def test_z_beside_a_result_is_of_that_run(run):
     result = json.loads((RESULTS / f"{run}.json").read_text(encoding="utf-8"))
     with numpy.load(RESULTS / f"{run}_z.npz") as kept:

@@ -13,10 +13,13 @@ import torch
 
 from rlpjepa.pretrain import PretrainConfig, RunError
 from rlpjepa.pretrain.__main__ import main
+from rlpjepa.pretrain.config import differences
 from rlpjepa.pretrain.storage import load_checkpoint, open_run_dir, save_checkpoint
 from rlpjepa.pretrain.sweeps import at_work, read_sweep, run_sweep
 
 from .harness import interrupt_at_first_checkpoint, log_of, same, train_run, untimed
+
+RESULTS = Path(__file__).parents[1] / "notebooks" / "results"
 
 
 @pytest.fixture
@@ -110,12 +113,19 @@ def test_sweep_is_not_for_torchrun(plan, monkeypatch, capsys):
 
 def test_the_papers_recipe_runs_from_end_to_end_on_a_small_network(tmp_path, tiny, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    file = shutil.copy(Path(__file__).parents[1] / "notebooks" / "results" / "cifar100" / "paper.toml", tmp_path)
+    file = shutil.copy(RESULTS / "cifar100" / "paper.toml", tmp_path)
     small = {"backbone": "test_byobnet", "cifar_stem": False, "dim": 8, "num_projections": 8, "batch_size": 8}
     small |= {"epochs": 1, "warmup_epochs": 1, "dataset": "folder", "data_dir": tiny.data_dir, "device": "cpu"}
     assert run_sweep(file, small) == 0
     result = read(next(tmp_path.glob("paper_*.json")))
     assert result["config"]["optimizer"] == "lars" and 0 <= result["final"]["online_probe"] <= 1
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("*/*.toml")), ids=lambda file: file.stem)
+def test_the_sweeps_of_the_repository_are_read_and_their_results_are_of_these_configurations(file):
+    for name, config in read_sweep(file).items():
+        if (path := file.with_name(f"{name}.json")).exists():
+            assert differences(read(path)["config"], config) == "", name
 
 
 def test_runs_are_done_once_and_leave_their_results_beside_the_file(plan, base, tmp_path, capsys):
