@@ -665,7 +665,7 @@ for feature in (220, 239, 136, 309, 177, 228):
 
 # %% [markdown]
 # No feature is one kind. The lawn-mower's is on for things that stand alone on white. But kinds that resemble each
-# other share a feature: sea animals, small animals, buildings, vehicles. A zero says: nothing of the sort is here.
+# other share a feature: sea animals, small animals, buildings, vehicles. A zero makes them all less likely.
 #
 # Six features of the same network at $\mu = 0$, chosen by the same rule (from the one that is on for the fewest images to
 # the one that is on for the most):
