@@ -487,7 +487,7 @@ panels[2].set(title="CIFAR-100: as well with 98 % zeros", ylim=(0, 0.3))
 for panel in panels[1:]:
     panel.set(xlabel="share of zeros in z", xlim=(-0.04, 1.04))
 panels[1].legend(loc="upper center", ncols=2, fontsize=8)
-panels[2].legend(loc="lower left", bbox_to_anchor=(0, 0.22), fontsize=9)
+panels[2].legend(loc="lower left", bbox_to_anchor=(0, 0.3), fontsize=9)
 show(
     figure,
     alt="Left: the learned share lies near the asked one at each μ, mostly above it. Middle and right: correct votes "

@@ -757,7 +757,8 @@ print(
 # with two fifths and three quarters of the features dead.
 #
 # **$\mathbf{z}$ pays earlier.** $\mathbf{z}$, whose zeros they are, loses with every step from $\mu = 0$ on, after 100
-# epochs and after five. (LeJEPA's dense $\mathbf{z}$ does not lead. It stands near those at $\mu = -1$.)
+# epochs and after five. At the last point of $p = 2$ it is worth about what an untrained one is. (LeJEPA's dense
+# $\mathbf{z}$ does not lead. It stands near those at $\mu = -1$.)
 #
 # **The cliff.** At the last point of $p = 2$, 99.5 % of zeros, $\mathbf{h}$ drops by a quarter, after five epochs by
 # more than half. ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3). Zeros, or dead features? Four fifths are dead
