@@ -583,7 +583,7 @@ for label, name in {
     "3x3 stem, one CUDA graph": "rlpjepa, 3x3 stem, CUDA graph",
 }.items():
     print(f"{label:42}{rows[f'step, {name}']['median']:8,.0f} images/s")
-for label, name in {"whole run": "h100_minimal", "whole run, 3x3 stem": "h100_stem"}.items():
+for label, name in {"whole run": "h100-minimal", "whole run, 3x3 stem": "h100-stem"}.items():
     bench = recorded(f"bench/{name}")
     print(f"{label:42}{next(iter(bench['rows'].values()))['median']:8.0f} s on one {bench['provenance']['hardware'][:16]}")
 
