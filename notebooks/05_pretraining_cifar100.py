@@ -585,7 +585,8 @@ for label, name in {
     print(f"{label:42}{rows[f'step, {name}']['median']:8,.0f} images/s")
 for label, name in {"whole run": "h100-minimal", "whole run, 3x3 stem": "h100-stem"}.items():
     bench = recorded(f"bench/{name}")
-    print(f"{label:42}{next(iter(bench['rows'].values()))['median']:8.0f} s on one {bench['provenance']['hardware'][:16]}")
+    seconds, card = next(iter(bench["rows"].values()))["median"], bench["provenance"]["hardware"][:16]
+    print(f"{label:42}{seconds:8.0f} s on one {card}")
 
 # %% [markdown]
 # **The stem decides.** ResNet-18 was made for large photographs: its first two layers shrink our images to 8 × 8 pixels.
@@ -698,10 +699,11 @@ compare(guess, recorded("cifar100/quarter_rdmreg_p1_mu-3_100epochs_seed0")["fina
 
 # %% [markdown]
 # The large points are the four runs of the full network in the table above, diamonds those with the 3×3 stem. The
-# curves: 100 epochs of a quarter of the width, with a smaller stem (`results/cifar100/tradeoff.toml`). Faint: ten runs
-# of the full network, five epochs each. Small dots are single seeds, the line "without training" is the quarter's. On
-# the right are the post's curves, on a scale of their own, read off its figure to about .005. It says neither how long
-# its runs were nor which features were classified, so compare shapes and not heights.
+# curves: 100 epochs of a quarter of the width, with a 3×3 stem that halves the sides
+# (`results/cifar100/tradeoff.toml`). Faint: ten runs of the full network, five epochs each. Small dots are single
+# seeds, the line "without training" is the quarter's. On the right are the post's curves, on a scale of their own, read
+# off its figure to about .005. It says neither how long its runs were nor which features were classified, so compare
+# shapes and not heights.
 
 # %% jupyter={"source_hidden": true} tags=["draw", "slide"]
 real = {
@@ -739,8 +741,8 @@ for label, final in sorted(settings.items(), key=lambda item: -item[1]["nonzero_
     asked, share, times = final["expected_nonzero_fraction"], final["nonzero_fraction"], "-"  # LeJEPA asks for no zeros
     if asked:
         times, asked = f"{share / asked:.1f}x", f"{asked:.3f}"
-    print(f"{label:26}{asked or '-':>5}  {share:8.3f}  {times:>8}  {512 * share:12.1f}  {final['dead_fraction']:.2f}", end="")
-    print("  {encoder_probe:10.3f}  {projector_probe:.3f}".format(**final))
+    print(f"{label:26}{asked or '-':>5}  {share:8.3f}  {times:>8}  {512 * share:12.1f}  ", end="")
+    print("{dead_fraction:.2f}  {encoder_probe:10.3f}  {projector_probe:.3f}".format(**final))
 by_mu = {
     arm: {run["seed"]: run["encoder_probe"] for run in runs if run["arm"] == arm} for arm in ("rdmreg_mu0", "rdmreg")
 }
@@ -763,8 +765,8 @@ print(
 # **The cliff.** At the last point of $p = 2$, 99.5 % of zeros, $\mathbf{h}$ drops by a quarter, after five epochs by
 # more than half. ✓ [F3](evidence/05_pretraining_cifar100.ipynb#F3). Zeros, or dead features? Four fifths are dead
 # there. But as many are dead at $p = 1$, $\mu = -3$ after five epochs, nearly as many in one run after 100, and their
-# $\mathbf{h}$ stays within a tenth of the best of its kind. They have four and six features on per image, the fallen
-# one fewer than three. So death alone does not explain the cliff (one run each).
+# $\mathbf{h}$ stays within a tenth of the best of its kind. They have on average four and six features on per image,
+# the fallen one fewer than three. So death alone does not explain the cliff (one run each).
 #
 # **It is not free.** On `shapes`, where we have ten seeds, $\mathbf{h}$ at $\mu = -2$ is about four and a half points
 # behind $\mathbf{h}$ at $\mu = 0$ (last line; nobody planned this comparison).

@@ -303,8 +303,8 @@ def plot_tradeoff(results, published=None, untrained=None, full=(), behind=(), t
             classifier differ, so that only the shapes of the curves can be compared.
         untrained: content of the result file of the same network without training, shown as a level line.
         full: contents of result files of the same dataset, large points beside the curves; of one network or two.
-        behind: contents of result files of the same dataset, of one network and one number of epochs: faint curves behind
-            the others. With either the legend names epochs, widths and stems.
+        behind: contents of result files of the same dataset, of one network and one number of epochs: faint curves.
+            With either the legend names epochs and width, or the 3×3 stem.
         title: what the figure says.
 
     Returns:
@@ -321,7 +321,7 @@ def plot_tradeoff(results, published=None, untrained=None, full=(), behind=(), t
     for result in full:
         large.setdefault(_budget(result), []).append(result)
     if len(large) > 2:
-        raise ValueError(f"full must hold runs of two networks at most, got {', '.join(large)}")
+        raise ValueError(f"full must hold runs of two networks at most, got {'; '.join(large)}")
     groups = [(results, {}), *zip(large.values(), ({"markersize": 12}, {"markersize": 10, "marker": "D"}))]
     groups.append((behind, {"markersize": 4, "linewidth": 1, "alpha": 0.4}))
     curves = [

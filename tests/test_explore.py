@@ -670,6 +670,27 @@ def test_a_network_is_chosen_by_list_slider_click_and_address(page):
     assert headline(driver)[0] == f"{100 * wanted['nonzero_fraction']:.1f} %"
 
 
+def test_the_name_of_a_budget_stands_below_its_point_with_most_zeros(page):
+    driver = page("#networks")
+    said = run(
+        driver,
+        "const said = {}, kind = Object.getPrototypeOf(lab.panels[0].plot), { words } = kind;"
+        "kind.words = function (text, x, y, ...more) { said[text] = [x, y]; words.call(this, text, x, y, ...more); };"
+        "lab.panels[0].drawn = ''; lab.draw();"
+        "kind.words = words;"
+        "const { plot } = lab.panels[0];"
+        "const at = (zeros, accuracy) => [plot.X(Math.log(zeros / (1 - zeros))), plot.Y(accuracy)];"
+        "return [said, arguments[0].map(([zeros, accuracy]) => at(zeros, accuracy))]",
+        [(1 - final["nonzero_fraction"], final["encoder_probe"]) for final in (
+            result(f"cifar100/{name}.json")["final"]
+            for name in ("quarter_rdmreg_p2_mu-3_100epochs_seed0", "rdmreg_p2_mu-3_5epochs_seed0")
+        )],
+    )  # fmt: skip
+    names, places = said
+    for name, (x, y) in zip(("100 epochs, 16 to 128 wide", "5 epochs"), places, strict=True):
+        assert names[name] == pytest.approx([x, y + 8], abs=1)
+
+
 def test_networks_without_a_target_or_an_older_result_say_what_is_missing(page):
     driver = page("#networks&run=cifar100/random_seed0")
     assert headline(driver)[1] == "–" and not slider(driver, "mu").is_enabled()

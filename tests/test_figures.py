@@ -159,7 +159,8 @@ def test_each_budget_of_a_tradeoff_has_its_look_and_its_name():
         joined = [name for name, line in lines.items() if line.get_linestyle() != "None"]
         assert joined == ["p = 1, 100 epochs, 1/4 of the width", "p = 1, 100 epochs", "p = 1, 5 epochs"]
         curve, large, faint = (lines[name] for name in joined)
-        assert lines["p = 1, 100 epochs, 3×3 stem"].get_marker() != large.get_marker()
+        diamonds = lines["p = 1, 100 epochs, 3×3 stem"]
+        assert diamonds.get_marker() != large.get_marker() and diamonds.get_markersize() > 1.5 * curve.get_markersize()
         assert large.get_markersize() > 1.5 * curve.get_markersize() > 1.5 * faint.get_markersize()
         assert curve.get_color() == large.get_color() == faint.get_color() and faint.get_alpha() < 0.5
     names = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -168,7 +169,7 @@ def test_each_budget_of_a_tradeoff_has_its_look_and_its_name():
         plot_tradeoff(curves, full=runs([(1.0, 0, 0.5, 0.6, 0)], dataset="shapes"))
     with pytest.raises(ValueError, match="must agree in epochs, got"):
         plot_tradeoff(curves, behind=[*full, *behind])
-    with pytest.raises(ValueError, match="two networks at most, got 100 epochs, 100 epochs, 3×3 stem, 5 epochs"):
+    with pytest.raises(ValueError, match="two networks at most, got 100 epochs; 100 epochs, 3×3 stem; 5 epochs"):
         plot_tradeoff(curves, full=[*full, *behind])
 
 

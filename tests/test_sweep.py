@@ -117,8 +117,10 @@ def test_the_papers_recipe_runs_from_end_to_end_on_a_small_network(tmp_path, tin
     small = {"backbone": "test_byobnet", "cifar_stem": False, "dim": 8, "num_projections": 8, "batch_size": 8}
     small |= {"epochs": 1, "warmup_epochs": 1, "dataset": "folder", "data_dir": tiny.data_dir, "device": "cpu"}
     assert run_sweep(file, small) == 0
-    result = read(next(tmp_path.glob("paper_*.json")))
-    assert result["config"]["optimizer"] == "lars" and 0 <= result["final"]["online_probe"] <= 1
+    results = [read(tmp_path / f"{name}.json") for name in read_sweep(file)]
+    assert len(results) == 3
+    for result in results:
+        assert result["config"]["optimizer"] == "lars" and 0 <= result["final"]["online_probe"] <= 1
 
 
 @pytest.mark.parametrize("file", sorted(RESULTS.glob("*/*.toml")), ids=lambda file: file.stem)

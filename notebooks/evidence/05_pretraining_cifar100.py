@@ -305,7 +305,8 @@ for mu in (0, -1):
 # The share of non-zero entries creeps up over the run.
 #
 # The long runs come from two kinds of device: CPU cores, and a GPU where a step is one CUDA graph. They draw other random
-# numbers from the same seed, so their results differ as those of two seeds do. Two settings were run on both:
+# numbers from the same seed, so their results differ as those of two seeds do. Two settings were run on both (the first on
+# the CPU by older code, with one order of the colour changes for a batch):
 
 # %%
 twice = {
@@ -315,7 +316,9 @@ twice = {
     ),
 }  # fmt: skip
 keys = ("encoder_knn", "encoder_probe", "projector_knn", "projector_probe", "nonzero_fraction")
-print(f"{'CPU, GPU':34}" + "".join(f"{key.replace('nonzero_fraction', 'not zero').replace('_', ' '):>16}" for key in keys))
+print(
+    f"{'CPU, GPU':34}" + "".join(f"{key.replace('nonzero_fraction', 'not zero').replace('_', ' '):>16}" for key in keys)
+)
 for label, pair in twice.items():
     cpu, gpu = (json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in pair)
     assert "NVIDIA" in gpu["provenance"]["hardware"] and "NVIDIA" not in cpu["provenance"]["hardware"]
@@ -353,9 +356,9 @@ assert 0.5 < min(ratios) and max(ratios) < 2
 # | interpolation of the crops | not said | bicubic | bilinear | as the minimal example (`paper.toml` has the other) |
 # | colours | not said | jitter for 80 % of the views, grey for 20 %, solarized for 10 % | jitter for all | as the minimal example (`paper.toml` has the other) |
 # | the views' two regularizers | added, weights not said | their mean; weights 25 and 250 | their mean; weights 25 and 125 | as the minimal example (`paper.toml` has the other) |
-# | order of the colour changes | not said | another for each image | another for each image | as the minimal example (one for a batch in the runs of five epochs and in the two long ones with the 7×7 stem) |
+# | order of the colour changes | not said | another for each image | another for each image | as the minimal example (one for a batch in the runs of five and ten epochs, and in the two of 100 on CPU cores with the 7×7 stem) |
 # | what BatchNorm averages over | not said | one view at a time | one view at a time | both views together |
-# | arithmetic | not said | float16 with a gradient scaler | float16 with a gradient scaler | bfloat16 where the processor is fast in it, else float32; the losses in float32, and, but for the two long runs with the 7×7 stem, the projector's last layer |
+# | arithmetic | not said | float16 with a gradient scaler | float16 with a gradient scaler | bfloat16 where the processor is fast in it, else float32; the losses in float32, and, but for the two long runs on CPU cores with the 7×7 stem, the projector's last layer |
 # | how accuracy is measured | not said, nor whether of encoder or projector | most likely an online probe: a linear layer that learns beside the network, on features without gradients | not at all | kNN, and logistic regression to convergence (`paper.toml` reports an online probe too) |
 #
 # The column of the paper follows the configuration in the authors' repository, and the defaults of solo-learn, on which
@@ -397,7 +400,9 @@ long = {name: run["final"] for name, run in real.items() if name.startswith("qua
 last = long.pop("quarter_rdmreg_p2_mu-3_100epochs_seed0")
 mild = [final["encoder_probe"] for final in long.values()]
 most = max(1 - final["nonzero_fraction"] for final in long.values())
-print(f"100 epochs, a quarter of the width, {len(mild)} runs up to {most:.1%} of zeros: probe {min(mild):.3f} to {max(mild):.3f}")
+print(
+    f"100 epochs, a quarter of the width, {len(mild)} runs up to {most:.1%} of zeros: probe {min(mild):.3f} to {max(mild):.3f}"
+)
 print(f"  p = 2, mu = -3: {last['encoder_probe']:.3f} with {1 - last['nonzero_fraction']:.1%} zeros, ", end="")
 print(f"dead coordinates {last['dead_fraction']:.2f}")
 assert max(mild) - min(mild) < 0.03 and last["encoder_probe"] < min(mild) - 0.05

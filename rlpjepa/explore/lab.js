@@ -1706,7 +1706,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
             plot.marks(x, accuracy, ink, look, 2.5, 0.7);
           }
           const X = ({ zeros }) => place(zeros), Y = ({ final }) => final[measure];
-          // a curve where one budget and method has several μ, through the means over seeds; a budget's name stands at the end of its longest
+          // a curve where one budget and method has several μ, through the means over seeds; a budget's name stands below the point of it that has most zeros
           const ends = {};
           for (const [, some] of grouped(all.filter(({ id, p }) => p && !isMine(id)), (run) => [run.budget, run.method, run.p])) {
             const seeds = [...grouped(some, ({ mu }) => mu).values()].sort(([a], [b]) => b.mu - a.mu);
