@@ -218,7 +218,11 @@ def speed_page():
         record = json.loads(path.read_text(encoding="utf-8"))
         source = record["provenance"]
         rows = [
-            [f"`{name}`" if "--" in name else name, *(f"{row[key]:.2f}" for key in ("median", "low", "high")), row["unit"]]
+            [
+                f"`{name}`" if "--" in name else name,  # options of a command, which are no dashes
+                *(f"{row[key]:.2f}" for key in ("median", "low", "high")),
+                row["unit"],
+            ]
             for name, row in record["rows"].items()
         ]
         versions = ", ".join(f"{key} {value}" for key, value in source["versions"].items())
