@@ -3,7 +3,8 @@
     python notebooks/results/experiments/features.py RESULT.json SOURCE
 
 SOURCE is the folder of the run, or a file (.npz) that holds z of all its test images. Writes RESULT_z.npz: z (N, D)
-float16, label (N,), index (N,) among the test images, and from which commit. Values below 6e-8 become zero.
+float16, label (N,), index (N,) among the test images, the names of the classes, and from which commit. Values below 6e-8
+become zero.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import torch
 from rlpjepa import extract_features
 from rlpjepa.data import load_data
 from rlpjepa.pretrain import load_run
+from rlpjepa.pretrain.run import choose_device
 
 
 def choose(labels, first, kinds, each):
@@ -39,7 +41,9 @@ def main():
     index = choose(data.test_labels, options.first, options.kinds, options.each)
     if options.source.is_dir():
         torch.set_num_threads(1)
-        z = extract_features(load_run(options.source)[0], data, data.test_images)[1].numpy()
+        device = choose_device("auto")
+        model, there = load_run(options.source)[0].to(device), data.to(device)
+        z = extract_features(model, there, there.test_images)[1].cpu().numpy()
     else:
         with numpy.load(options.source) as arrays:
             z = arrays["z"]
@@ -51,6 +55,7 @@ def main():
         z=z[index].astype(numpy.float16),
         label=data.test_labels[index].numpy().astype(numpy.uint8),
         index=index.numpy().astype(numpy.uint16),
+        classes=numpy.array(data.classes),
         commit=result["provenance"]["commit"],
     )
 
