@@ -1692,7 +1692,7 @@ function trainedNetworks({ defaults, usual, runs: packed, published }) {
     panels: [
       {
         id: "tradeoff", title: "Accuracy against zeros: one point, one run", wide: true, uses: ["run", "measure", "post"],
-        legend: [["dot", "laplace", "p = 1"], ["ring", "gaussian", "p = 2"], ...(others ? [["triangle", "theory", "other p"]] : []), ["cross", "muted", "another target, or none"], ["diamond", "measurement", "your own"], ["dashed", "muted", "the post’s points: other runs, longer"], ["faint", "laplace", "pale: another budget"]],
+        legend: [["dot", "laplace", "p = 1"], ["ring", "gaussian", "p = 2"], ...(others ? [["triangle", "theory", "other p"]] : []), ["cross", "muted", "another target, or none"], ["diamond", "measurement", "your own"], ["dashed", "muted", "the post’s points: other runs"], ["faint", "laplace", "pale: another budget"]],
         draw(plot, { state, result: { run }, frozen }) {
           const { measure } = state, all = shown(run, measure), posts = curves(run, state);
           const best = Math.max(0.1, ...all.map(({ final }) => final[measure]), ...posts.flatMap(([, { accuracy }]) => accuracy));
